@@ -1,0 +1,1 @@
+"""One thin module an agent: decode, call a pure function, emit."""

@@ -1,0 +1,1 @@
+"""The work itself, in small packages; imports nothing of the agents."""
