@@ -1,0 +1,65 @@
+"""What the commands share: the two options that each takes, and errors as one line with exit code 1."""
+
+import functools
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import structlog
+
+from newswire.pipeline.settings import Settings, SettingsError, load_settings
+
+
+def with_settings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--config` and `--namespace`, and call it with the one `settings` object."""
+
+    @click.option("--config", type=click.Path(path_type=Path), help="The configuration file (newswire.toml).")
+    @click.option("--namespace", help="The prefix of every topic (newswire).")
+    @functools.wraps(function)
+    def command(*args: Any, config: Path | None, namespace: str | None, **options: Any) -> Any:
+        overrides = {"namespace": namespace} if namespace is not None else {}
+        try:
+            settings = load_settings(config, **overrides)
+        except SettingsError as error:
+            raise click.UsageError(str(error)) from None
+        set_up_logs(settings)
+        return function(*args, settings=settings, **options)
+
+    return command
+
+
+def set_up_logs(settings: Settings) -> None:
+    """One line an event on standard error, as JSON or for people, from newswire and from its libraries."""
+    level = logging.getLevelNamesMapping().get(settings.run.log_level.upper(), logging.INFO)
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    render: Any = (
+        structlog.processors.JSONRenderer()
+        if settings.run.log_format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                render,
+            ],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("newswire").setLevel(level)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )

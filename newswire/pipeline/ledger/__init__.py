@@ -1,0 +1,1 @@
+"""The ledger: what was collected, how it ended and what is under way."""

@@ -1,0 +1,199 @@
+"""The configuration: read once, from a TOML file and NEWSWIRE_* variables, into one frozen object that is passed in."""
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+DAY = 86_400
+
+
+class SettingsError(ValueError):
+    """The configuration is wrong; the message names the key and says what to do."""
+
+
+class Section(BaseModel):
+    """A table of the configuration file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class KafkaSettings(Section):
+    """Where the wire's Kafka is. `bootstrap_servers` null starts the embedded one."""
+
+    bootstrap_servers: str | None = None
+    client: dict[str, Any] = Field(default_factory=dict)
+    """Further options of every Kafka client: security_protocol, sasl_mechanism, ..."""
+    replication_factor: int = Field(default=0, ge=0)
+    """0 takes 1 for the embedded broker, and as many as there are brokers, at most 3, for another."""
+    partitions: int = Field(default=8, ge=1)
+    raw_retention_seconds: int = 14 * DAY
+    enriched_retention_seconds: int = 90 * DAY
+    session_timeout_ms: int = Field(default=10_000, ge=1_000)
+    transaction_timeout_ms: int = Field(default=30_000, ge=3_000)
+
+
+class CollectSettings(Section):
+    """Polling. Sizes are bytes, times are seconds."""
+
+    user_agent: str = "newswire/0.1 (+self-hosted feed reader)"
+    interval_min: int = Field(default=300, ge=1)
+    interval_default: int = Field(default=900, ge=1)
+    interval_max: int = Field(default=14_400, ge=1)
+    timeout: float = Field(default=30.0, gt=0)
+    body_max: int = Field(default=15 * 1024 * 1024, gt=0)
+    entries_max: int = Field(default=2_000, gt=0)
+    redirects_max: int = Field(default=5, ge=0)
+    polls_at_once: int = Field(default=64, ge=1)
+    host_polls_at_once: int = Field(default=2, ge=1)
+    host_spacing: float = Field(default=1.0, ge=0)
+    allow_private: bool = False
+    parse_timeout: float = Field(default=10.0, gt=0)
+    parse_memory_max: int = Field(default=1024 * 1024 * 1024, gt=0)
+
+
+class TextSettings(Section):
+    """Caps of an article's texts, in code points; what is longer is cut, and the record says so."""
+
+    title_max: int = Field(default=4_096, gt=0)
+    text_max: int = Field(default=1_000_000, gt=0)
+
+
+class PrepareSettings(Section):
+    """How long an article's identity is remembered after it was last seen, in seconds of event time."""
+
+    window_seconds: int = 90 * DAY
+    future_seconds: int = DAY
+    """A record that claims to be observed later than this after its log took it is rejected."""
+
+
+class DeduplicateSettings(Section):
+    """Copies. `window_seconds` is event time; `similarity_min` is the Jaccard similarity of word shingles."""
+
+    window_seconds: int = 7 * DAY
+    similarity_min: float = Field(default=0.8, gt=0, le=1)
+
+
+class AnalyzeSettings(Section):
+    """The encoder. `constant_ms` replaces it by a stated constant time that finds nothing (load tests)."""
+
+    model: Path | None = None
+    threads: int = Field(default=1, ge=1)
+    hang_seconds: float = Field(default=120.0, gt=0)
+    work_seconds: float = Field(default=0.5, gt=0)
+    constant_ms: float | None = Field(default=None, ge=0)
+
+
+class ClusterSettings(Section):
+    """Stories. `window_seconds` is event time; `similarity_min` is the score at which an article joins a story."""
+
+    window_seconds: int = 3 * DAY
+    similarity_min: float = Field(default=0.5, gt=0, le=1)
+
+
+class RunSettings(Section):
+    """The long-lived service: which roles share a process, and how it is watched."""
+
+    processes: dict[str, tuple[str, ...]] = Field(
+        default_factory=lambda: {
+            "poller": ("collect",),
+            "wire": ("prepare", "deduplicate", "cluster"),
+            "analyzer": ("analyze",),
+        }
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(default=8710, ge=0, le=65_535)
+    """Health and metrics: the supervisor's port; its processes take the next ones (0: any free ports)."""
+    restart_delay_min: float = Field(default=0.5, gt=0)
+    restart_delay_max: float = Field(default=30.0, gt=0)
+    stop_seconds: float = Field(default=18.0, gt=0)
+    stall_seconds: float = Field(default=60.0, gt=0)
+    log_level: str = "info"
+    log_format: str = Field(default="json", pattern="^(json|console)$")
+
+
+def default_state_dir() -> Path:
+    """The user's state folder (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "newswire"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; the whole program gets this one object."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="NEWSWIRE_", env_nested_delimiter="__", validate_default=True
+    )
+
+    namespace: str = Field(default="newswire", pattern=r"^[A-Za-z0-9_-]{1,80}$")
+    state_dir: Path = Field(default_factory=default_state_dir)
+    kafka: KafkaSettings = KafkaSettings()
+    collect: CollectSettings = CollectSettings()
+    text: TextSettings = TextSettings()
+    prepare: PrepareSettings = PrepareSettings()
+    deduplicate: DeduplicateSettings = DeduplicateSettings()
+    analyze: AnalyzeSettings = AnalyzeSettings()
+    cluster: ClusterSettings = ClusterSettings()
+    run: RunSettings = RunSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Variables of the environment win over the file, so that a container can override it."""
+        return env_settings, init_settings
+
+    def topic(self, name: str) -> str:
+        """The full name of a topic of this namespace."""
+        return f"{self.namespace}.{name}"
+
+
+def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
+    """Read the configuration. `file` null takes newswire.toml of the working folder when there is one.
+
+    `overrides` (from the command line) win over everything. Raises SettingsError, which names the key.
+    """
+    chosen = file or Path("newswire.toml")
+    values: dict[str, Any] = {}
+    if file is not None or chosen.is_file():
+        try:
+            values = tomllib.loads(chosen.read_text())
+        except FileNotFoundError:
+            raise SettingsError(f"{chosen}: there is no such file") from None
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{chosen}: {error}") from None
+        _refuse_unknown(values, Settings, str(chosen))
+    try:
+        settings = Settings(**values)
+        if overrides:
+            settings = Settings.model_validate({**settings.model_dump(), **overrides})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise SettingsError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
+    return settings
+
+
+def _refuse_unknown(values: dict[str, Any], model: type[BaseModel], where: str) -> None:
+    for key, value in values.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            near = difflib.get_close_matches(key, model.model_fields, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known here: {', '.join(model.model_fields)}"
+            raise SettingsError(f"{where}: unknown key {key!r}{hint}")
+        section = _section(field.annotation)
+        if section is not None and isinstance(value, dict):
+            _refuse_unknown(value, section, f"{where}: [{key}]")
+
+
+def _section(annotation: Any) -> type[BaseModel] | None:
+    options = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    return next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)

@@ -1,0 +1,36 @@
+"""What a stage's pure functions may ask of their state: bytes by key, and no knowledge of where they are kept."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class State(Protocol):
+    """The state of one partition of a stage. Writes become durable with the batch that made them."""
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+
+    def put(self, key: bytes, value: bytes) -> None:
+        """Set a key."""
+
+    def delete(self, key: bytes) -> None:
+        """Remove a key; removing one that is not there is no error."""
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """All rows whose key begins with the prefix, in no order that may be relied on."""
+
+    def sweep(self, limit: int) -> list[tuple[bytes, bytes]]:
+        """Up to `limit` committed rows from where the last call stopped, going round for ever: for lazy expiry."""
+
+
+Row = tuple[bytes, bytes | None]
+"""A change of the state: a key with its new value, or None to delete it."""
+
+
+def apply_rows(state: State, rows: tuple[Row, ...]) -> None:
+    """Carry out the changes that a decision asks for."""
+    for key, value in rows:
+        if value is None:
+            state.delete(key)
+        else:
+            state.put(key, value)

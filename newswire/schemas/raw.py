@@ -1,0 +1,74 @@
+"""`raw`: articles as their feeds gave them, in the order of the wire, keyed by article id."""
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from newswire.schemas.common import ContractError, Position, Record, Timestamp, parse_object
+from newswire.schemas.prepared import PreparedArticle
+
+
+class RawArticle(Record):
+    """A raw article. Only one of title, summary and content is required; absent fields are null or [].
+
+    `observed_at` is when the article was seen in its feed. `cut` names the fields that were over the cap of
+    collection and were cut there. `content_type` text/plain is kept as it is, so that offsets hold.
+    """
+
+    NAME: ClassVar[str] = "newswire.raw.v1"
+
+    schema_: Literal["newswire.raw.v1"] = Field(default="newswire.raw.v1", alias="schema")
+    feed_url: str = ""
+    feed_title: str | None = None
+    entry_id: str | None = None
+    url: str | None = None
+    title: str | None = None
+    summary: str | None = None
+    content: str | None = None
+    content_type: str = "text/html"
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    language: str | None = None
+    published_at: Timestamp | None = None
+    observed_at: Timestamp | None = None
+    cut: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_some_text(self) -> Self:
+        if not (self.title or self.summary or self.content):
+            raise ValueError("one of title, summary and content is required")
+        return self
+
+
+class RawRetry(Record):
+    """A dead letter sent round again: its outcome supersedes the one of the record at `position`.
+
+    Either `article` (what a stage before analysis could not do) or `prepared` (an article that was emitted
+    degraded: it becomes a new revision).
+    """
+
+    NAME: ClassVar[str] = "newswire.raw.retry.v1"
+
+    schema_: Literal["newswire.raw.retry.v1"] = Field(default="newswire.raw.retry.v1", alias="schema")
+    letter: str
+    position: Position
+    supersedes: Literal["dead", "emitted", "updated"]
+    article: RawArticle | None = None
+    prepared: PreparedArticle | None = None
+
+    @model_validator(mode="after")
+    def _has_one_record(self) -> Self:
+        if (self.article is None) == (self.prepared is None):
+            raise ValueError("either article or prepared is required")
+        return self
+
+
+def decode_raw(value: bytes | None) -> RawArticle | RawRetry:
+    """Read a record of `raw`. Raises ContractError when it is not one."""
+    name = parse_object(value).get("schema", RawArticle.NAME)
+    if name == RawRetry.NAME:
+        return RawRetry.decode(value)
+    if name == RawArticle.NAME:
+        return RawArticle.decode(value)
+    raise ContractError(f"unknown schema {str(name)[:80]!r}: this version reads {RawArticle.NAME}")
