@@ -1,0 +1,97 @@
+"""How the embedded broker is configured: one KRaft node on loopback, small, and made for transactions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+RECORD_OVERHEAD = 1 << 20
+"""Bytes on top of the largest record for its key, headers and batch."""
+
+
+@dataclass(frozen=True)
+class EmbeddedSettings:
+    """What may be chosen of the embedded broker.
+
+    `heap_mb`: the largest Java heap, MiB. `max_record_bytes`: the largest record value it takes, bytes.
+    `start_limit`, `stop_limit`: seconds until a start counts as failed, and until a stop is forced.
+    `cache_dir`: where Kafka's jars are kept (None: the user's cache folder).
+    """
+
+    heap_mb: int = 256
+    max_record_bytes: int = 10 * (1 << 20)
+    start_limit: float = 90.0
+    stop_limit: float = 30.0
+    cache_dir: Path | None = None
+
+
+def jvm_flags(settings: EmbeddedSettings, folder: Path) -> list[str]:
+    """Flags of the Java process whose broker lives in `folder`; the first one names that folder to find it by."""
+    return [
+        folder_mark(folder),
+        f"-Xmx{settings.heap_mb}m",
+        # One node with little load: the smallest collector and the fast compiler start sooner and stay smaller.
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Xss512k",
+        "-XX:-UsePerfData",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-Djava.awt.headless=true",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        "-Dorg.slf4j.simpleLogger.showDateTime=true",
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
+    ]
+
+
+def folder_mark(folder: Path) -> str:
+    """The argument by which the process of the broker in `folder` is told from any other."""
+    return f"-Dnewswire.broker={folder}"
+
+
+def server_properties(settings: EmbeddedSettings, data: Path, client_port: int, controller_port: int) -> str:
+    """The text of the broker's configuration file, for data in `data` and two ports on loopback."""
+    largest = settings.max_record_bytes + RECORD_OVERHEAD
+    values = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
+        "listeners": f"CLIENT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}",
+        "advertised.listeners": f"CLIENT://127.0.0.1:{client_port},CONTROLLER://127.0.0.1:{controller_port}",
+        "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "CLIENT",
+        "controller.listener.names": "CONTROLLER",
+        # A properties file takes a backslash as an escape.
+        "log.dirs": str(data).replace("\\", "\\\\"),
+        # Topics are made on purpose, with their settings.
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,
+        # A feed may pause for months, and a service with it: its positions must still be there.
+        "offsets.retention.minutes": 5 * 365 * 24 * 60,
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 1,
+        "default.replication.factor": 1,
+        "min.insync.replicas": 1,
+        # An open transaction of a dead worker blocks every reader of its partitions: look for one each second.
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+        "transaction.max.timeout.ms": 15 * 60 * 1000,
+        # Transactional ids are one a partition of a stage; a paused namespace must find its fences.
+        "transactional.id.expiration.ms": 2**31 - 1,
+        "message.max.bytes": largest,
+        "replica.fetch.max.bytes": largest,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "num.replica.fetchers": 1,
+        "num.recovery.threads.per.data.dir": 2,
+        "background.threads": 2,
+        "log.cleaner.threads": 1,
+        "log.cleaner.dedupe.buffer.size": 16 << 20,
+        "log.cleaner.io.buffer.size": 256 << 10,
+        # Nobody reads JMX here.
+        "metric.reporters": "",
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())

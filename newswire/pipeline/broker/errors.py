@@ -1,0 +1,13 @@
+"""What can go wrong with a broker, each error a sentence a person can act on."""
+
+
+class BrokerError(Exception):
+    """The embedded broker could not be fetched, started, found or stopped. The text says what to do."""
+
+
+class BrokerUnreachable(BrokerError):  # noqa: N818 - says what is the case
+    """No broker answered at the given addresses within the time allowed."""
+
+
+class TopicMismatch(BrokerError):  # noqa: N818 - says what is the case
+    """A topic exists with other partitions or another cleanup policy than newswire needs."""
