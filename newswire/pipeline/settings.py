@@ -1,7 +1,6 @@
 """The configuration: read once, from a TOML file and NEWSWIRE_* variables, into one frozen object that is passed in."""
 
 import difflib
-import os
 import tomllib
 from pathlib import Path
 from types import UnionType
@@ -9,6 +8,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from newswire.pipeline.broker import default_state_dir
 
 DAY = 86_400
 
@@ -61,7 +62,7 @@ class TextSettings(Section):
     """Caps of an article's texts, in code points; what is longer is cut, and the record says so."""
 
     title_max: int = Field(default=4_096, gt=0)
-    text_max: int = Field(default=1_000_000, gt=0)
+    text_max: int = Field(default=500_000, gt=0)
 
 
 class PrepareSettings(Section):
@@ -117,17 +118,8 @@ class RunSettings(Section):
     log_format: str = Field(default="json", pattern="^(json|console)$")
 
 
-def default_state_dir() -> Path:
-    """The user's state folder (XDG Base Directory Specification)."""
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "newswire"
-
-
-class Settings(BaseSettings):
+class Settings(Section):
     """Everything that can be set; the whole program gets this one object."""
-
-    model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix="NEWSWIRE_", env_nested_delimiter="__", validate_default=True
-    )
 
     namespace: str = Field(default="newswire", pattern=r"^[A-Za-z0-9_-]{1,80}$")
     state_dir: Path = Field(default_factory=default_state_dir)
@@ -140,6 +132,16 @@ class Settings(BaseSettings):
     cluster: ClusterSettings = ClusterSettings()
     run: RunSettings = RunSettings()
 
+    def topic(self, name: str) -> str:
+        """The full name of a topic of this namespace."""
+        return f"{self.namespace}.{name}"
+
+
+class _Sources(BaseSettings, Settings):
+    """Where the values come from: variables of the environment win over the file, so that a container can set them."""
+
+    model_config = SettingsConfigDict(env_prefix="NEWSWIRE_", env_nested_delimiter="__")
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -149,12 +151,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Variables of the environment win over the file, so that a container can override it."""
+        """The environment, then the file."""
         return env_settings, init_settings
-
-    def topic(self, name: str) -> str:
-        """The full name of a topic of this namespace."""
-        return f"{self.namespace}.{name}"
 
 
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
@@ -173,9 +171,7 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
             raise SettingsError(f"{chosen}: {error}") from None
         _refuse_unknown(values, Settings, str(chosen))
     try:
-        settings = Settings(**values)
-        if overrides:
-            settings = Settings.model_validate({**settings.model_dump(), **overrides})
+        settings = Settings.model_validate({**_Sources(**values).model_dump(), **overrides})
     except ValidationError as error:
         fault = error.errors()[0]
         raise SettingsError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None

@@ -20,7 +20,10 @@ class State(Protocol):
         """All rows whose key begins with the prefix, in no order that may be relied on."""
 
     def sweep(self, limit: int) -> list[tuple[bytes, bytes]]:
-        """Up to `limit` committed rows from where the last call stopped, going round for ever: for lazy expiry."""
+        """Up to `limit` committed rows from where the last call stopped, going round for ever: for lazy expiry.
+
+        Rows of others come too (the ledger's counters): pass over keys that are not yours.
+        """
 
 
 Row = tuple[bytes, bytes | None]

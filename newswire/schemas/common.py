@@ -12,9 +12,9 @@ class ContractError(ValueError):
 
 
 def format_time(moment: datetime) -> str:
-    """RFC 3339 in UTC: whole seconds, or milliseconds where the moment has a fraction."""
+    """RFC 3339 in UTC: whole seconds, or milliseconds where there are any (finer fractions are cut)."""
     utc = moment.astimezone(UTC)
-    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond >= 1000 else "seconds").replace("+00:00", "Z")
 
 
 Timestamp = Annotated[

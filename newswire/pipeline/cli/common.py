@@ -1,15 +1,17 @@
 """What the commands share: the two options that each takes, and errors as one line with exit code 1."""
 
+import contextlib
 import functools
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 import structlog
 
+from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.settings import Settings, SettingsError, load_settings
 
 
@@ -63,3 +65,12 @@ def set_up_logs(settings: Settings) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+
+
+@contextlib.contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Turn a failure that the user can mend (no broker, wrong topics, a taken port) into one line and exit code 1."""
+    try:
+        yield
+    except (BrokerError, OSError) as error:
+        raise click.ClickException(str(error)) from None

@@ -12,7 +12,7 @@ import orjson
 
 from newswire.pipeline.state import State
 
-PREFIX = b"\0count/"
+PREFIX = b"#count/"
 
 
 def count(state: State, feed: str, counts: Mapping[str, int]) -> None:

@@ -1,0 +1,1 @@
+"""One worker process: its stages, its health and its watchdog."""

@@ -1,0 +1,59 @@
+"""How a role's stage is configured, and the names of the topics that it joins."""
+
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+from newswire.pipeline.connection import Connection
+from newswire.pipeline.settings import Settings
+from newswire.pipeline.stage import StageConfig
+
+ROLES = ("collect", "prepare", "deduplicate", "analyze", "cluster")
+
+INPUTS = {"collect": "feeds", "prepare": "raw", "deduplicate": "prepared", "analyze": "unique", "cluster": "analyzed"}
+OUTPUTS = {
+    "collect": ("raw", "dead"),
+    "prepare": ("prepared", "outcomes", "dead"),
+    "deduplicate": ("unique", "outcomes", "dead"),
+    "analyze": ("analyzed", "dead"),
+    "cluster": ("enriched", "stories", "outcomes", "dead"),
+}
+
+
+@dataclass(frozen=True)
+class Worker:
+    """What a worker process is told: the one settings object, its Kafka, its name and the roles that it runs.
+
+    `name` is unique among the workers of a host: the process's state and its place in the groups go by it.
+    """
+
+    settings: Settings
+    connection: Connection
+    name: str
+    roles: tuple[str, ...]
+    port: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """The worker's own cache of its state; it can be deleted while the worker is down."""
+        return self.settings.state_dir / "workers" / self.settings.namespace / self.name
+
+
+def stage_config(worker: Worker, role: str) -> StageConfig:
+    """The configuration of a role's stage in this worker."""
+    settings = worker.settings
+    return StageConfig(
+        namespace=settings.namespace,
+        name=role,
+        bootstrap_servers=worker.connection.bootstrap_servers,
+        input_topic=settings.topic(INPUTS[role]),
+        outputs=tuple(settings.topic(name) for name in OUTPUTS[role]),
+        changelog=settings.topic(f"{role}.changelog"),
+        state_dir=worker.folder,
+        work_seconds=settings.analyze.work_seconds if role == "analyze" else None,
+        session_timeout_ms=settings.kafka.session_timeout_ms,
+        transaction_timeout_ms=settings.kafka.transaction_timeout_ms,
+        instance_id=f"{socket.gethostname()}-{worker.name}-{role}",
+        stall_seconds=settings.run.stall_seconds,
+        client_options=worker.connection.options,
+    )

@@ -1,0 +1,55 @@
+"""The Kafka of a command: the one that the settings name, else the embedded one of the state folder."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from newswire.pipeline.broker.admin import ensure_topics
+from newswire.pipeline.broker.check import check_broker
+from newswire.pipeline.broker.embedded import EmbeddedBroker
+from newswire.pipeline.broker.topics import wire_topics
+from newswire.pipeline.connection import Connection
+from newswire.pipeline.settings import Settings
+
+CHECK_SECONDS = 10.0
+
+
+@asynccontextmanager
+async def connect(settings: Settings, *, topics: bool = True, replay: bool = False) -> AsyncIterator[Connection]:
+    """Have a Kafka that answers and (with `topics`) the namespace's topics on it, for as long as the block lasts.
+
+    `replay` makes topics that keep everything. Raises BrokerError or TopicMismatch, whose messages say what to do.
+    """
+    if settings.kafka.bootstrap_servers is not None:
+        connection = Connection(settings.kafka.bootstrap_servers, settings.kafka.client)
+        await check_broker(connection.bootstrap_servers, CHECK_SECONDS, connection.options)
+        async with _with_topics(settings, connection, topics, replay):
+            yield connection
+        return
+    broker = EmbeddedBroker(settings.state_dir)
+    running = await asyncio.to_thread(broker.ensure)
+    try:
+        connection = Connection(running.bootstrap_servers)
+        async with _with_topics(settings, connection, topics, replay):
+            yield connection
+    finally:
+        await asyncio.to_thread(broker.release)
+
+
+@asynccontextmanager
+async def _with_topics(settings: Settings, connection: Connection, topics: bool, replay: bool) -> AsyncIterator[None]:
+    if topics:
+        specs = wire_topics(
+            settings.namespace,
+            partitions=settings.kafka.partitions,
+            raw_retention_ms=settings.kafka.raw_retention_seconds * 1000,
+            enriched_retention_ms=settings.kafka.enriched_retention_seconds * 1000,
+            replay=replay,
+        )
+        await ensure_topics(
+            connection.bootstrap_servers,
+            specs,
+            connection.options,
+            replication_factor=settings.kafka.replication_factor,
+        )
+    yield
