@@ -1,6 +1,7 @@
 """The configuration: read once, from a TOML file and NEWSWIRE_* variables, into one frozen object that is passed in."""
 
 import difflib
+import os
 import tomllib
 from pathlib import Path
 from types import UnionType
@@ -8,8 +9,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
-
-from newswire.pipeline.broker import default_state_dir
 
 DAY = 86_400
 
@@ -116,6 +115,13 @@ class RunSettings(Section):
     stall_seconds: float = Field(default=60.0, gt=0)
     log_level: str = "info"
     log_format: str = Field(default="json", pattern="^(json|console)$")
+
+
+def default_state_dir() -> Path:
+    """The user's state folder (XDG Base Directory Specification: a variable that is not absolute is ignored)."""
+    named = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(named) if named.startswith("/") else Path.home() / ".local" / "state"
+    return base / "newswire"
 
 
 class Settings(Section):
