@@ -1,0 +1,143 @@
+"""The state cache on the local disk: RocksDB, with the changelog position in the same write as the rows."""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import structlog
+from rocksdict import BlockBasedOptions, Options, Rdict, ReadOptions, WriteBatch
+
+from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
+from newswire.pipeline.stage.records import RESERVED
+
+_CACHE_ROW: Final = b"\0cache"
+_log = structlog.get_logger("newswire.stage")
+_T = TypeVar("_T")
+
+
+def upper_bound(prefix: bytes) -> bytes | None:
+    """The first key after all keys that begin with `prefix`, or None if no key comes after them."""
+    stem = prefix.rstrip(b"\xff")
+    return stem[:-1] + bytes([stem[-1] + 1]) if stem else None
+
+
+class RocksStore:
+    """A StateStore in the folder `path`, which one process at a time may hold.
+
+    Raises StateLocked if another process holds it, StateWriteFailed if it cannot be opened or written. A folder that
+    RocksDB calls corrupt is wiped: it is a cache.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._hand = b""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise StateWriteFailed(f"state folder {path}: {error}") from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._db = self._open()
+        except BlockingIOError:
+            os.close(self._lock)
+            raise StateLocked(
+                f"state folder {path} is held by another process: end that process, or give this one a state folder of"
+                " its own"
+            ) from None
+        except BaseException:
+            os.close(self._lock)
+            raise
+        self.position, self.fresh_at = self._read_cache_row()
+
+    def get(self, key: bytes) -> bytes | None:
+        """The row, or None."""
+        row: bytes | None = self._db.get(key)
+        return row
+
+    def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """The rows with this prefix in key order, without the reserved ones."""
+        options = ReadOptions()
+        bound = upper_bound(prefix)
+        if bound is not None:  # without it an empty prefix would walk over the tombstones of its neighbours
+            options.set_iterate_upper_bound(bound)
+        for key, value in self._db.items(from_key=prefix, read_opt=options):
+            if not key.startswith(RESERVED):
+                yield key, value
+
+    def sweep(self, limit: int) -> list[tuple[bytes, bytes]]:
+        """The next `limit` rows at most, in key order, round and round, without the reserved ones."""
+        rows: list[tuple[bytes, bytes]] = []
+        for key, value in self._db.items(from_key=self._hand):
+            if len(rows) == limit:
+                self._hand = key
+                return rows
+            if not key.startswith(RESERVED):
+                rows.append((key, value))
+        self._hand = b""
+        return rows
+
+    def apply(self, writes: Mapping[bytes, bytes | None], position: int, fresh_at: float) -> None:
+        """Write rows (None deletes) and the changelog position in one atomic write."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in writes.items():
+            if value is None:
+                batch.delete(key)
+            else:
+                batch.put(key, value)
+        batch.put(_CACHE_ROW, json.dumps({"position": position, "fresh_at": fresh_at}).encode())
+        self._guard(lambda: self._db.write(batch))
+        self.position, self.fresh_at = position, fresh_at
+
+    def wipe(self) -> None:
+        """Forget everything: no rows, position 0."""
+        self._db.close()
+        self._guard(lambda: shutil.rmtree(self._path))
+        self._db = self._open()
+        self.position, self.fresh_at, self._hand = 0, 0.0, b""
+
+    def close(self) -> None:
+        """Close the database and release the lock."""
+        try:
+            self._guard(self._db.close)
+        finally:
+            os.close(self._lock)
+
+    def _open(self) -> Any:
+        try:
+            return Rdict(str(self._path), _options())
+        except Exception as error:  # rocksdict raises nothing more special
+            if "Corruption" not in str(error):
+                raise StateWriteFailed(f"state folder {self._path}: {error}") from error
+            _log.warning("state cache corrupt, wiped", path=str(self._path), error=str(error))
+            self._guard(lambda: shutil.rmtree(self._path))
+            return self._guard(lambda: Rdict(str(self._path), _options()))
+
+    def _read_cache_row(self) -> tuple[int, float]:
+        row = self._db.get(_CACHE_ROW)
+        if row is None:
+            return 0, 0.0
+        fields = json.loads(row)
+        return int(fields["position"]), float(fields["fresh_at"])
+
+    def _guard(self, write: Callable[[], _T]) -> _T:
+        try:
+            return write()
+        except Exception as error:
+            raise StateWriteFailed(f"state folder {self._path} cannot be written (disk full?): {error}") from error
+
+
+def _options() -> Any:
+    table = BlockBasedOptions()
+    table.set_bloom_filter(10, block_based=False)  # most look-ups are of keys never seen
+    options = Options(raw_mode=True)
+    options.set_block_based_table_factory(table)
+    options.set_write_buffer_size(16 << 20)
+    options.set_max_open_files(256)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(1 << 20)
+    return options
