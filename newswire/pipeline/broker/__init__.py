@@ -1,7 +1,7 @@
-"""The Kafka that newswire talks to: an embedded Apache Kafka, its topics, and a check of any broker.
+"""The Kafka that newswire talks to.
 
-Import from the modules themselves: `embedded` (the broker process), `topics` and `admin` (what stands on it),
-`check` (is a broker there), `errors`. This file only knows where the state lives.
+`embedded`: the broker process; `topics` and `namespaces`: what stands on a Kafka; `check`: is one there; `errors`.
+This file only knows where the state lives.
 """
 
 import os

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from newswire.pipeline.broker.errors import BrokerUnreachable
 from newswire.pipeline.broker.quiet import quiet_aiokafka
@@ -31,6 +31,9 @@ async def check_broker(
         reason = "it has no broker that is ready"
     except TimeoutError:
         reason = f"no answer in {timeout:g} s"
+    except KafkaConnectionError:
+        # Its text only repeats the addresses.
+        reason = "nothing there takes a connection and answers as Kafka does"
     except (KafkaError, OSError, ValueError) as error:
         reason = str(error) or type(error).__name__
     raise BrokerUnreachable(

@@ -23,10 +23,9 @@ class EmbeddedSettings:
     cache_dir: Path | None = None
 
 
-def jvm_flags(settings: EmbeddedSettings, folder: Path) -> list[str]:
-    """Flags of the Java process whose broker lives in `folder`; the first one names that folder to find it by."""
+def jvm_flags(settings: EmbeddedSettings) -> list[str]:
+    """Flags of the Java process."""
     return [
-        folder_mark(folder),
         f"-Xmx{settings.heap_mb}m",
         # One node with little load: the smallest collector and the fast compiler start sooner and stay smaller.
         "-XX:+UseSerialGC",

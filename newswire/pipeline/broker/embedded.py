@@ -7,6 +7,7 @@ it lives; `users.lock`, shared, by each newswire command that uses it.
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -21,7 +22,7 @@ import psutil
 import structlog
 
 from newswire.pipeline.broker.check import check_broker
-from newswire.pipeline.broker.config import EmbeddedSettings, jvm_flags, server_properties
+from newswire.pipeline.broker.config import EmbeddedSettings, folder_mark, jvm_flags, server_properties
 from newswire.pipeline.broker.errors import BrokerError, BrokerUnreachable
 from newswire.pipeline.broker.jars import ensure_jars
 from newswire.pipeline.broker.java import find_java
@@ -64,7 +65,6 @@ class EmbeddedBroker:
         self._settings = settings or EmbeddedSettings()
         self._data = self.folder / "data"
         self._record_file = self.folder / "record.json"
-        self._properties = self.folder / "server.properties"
         self._alive_lock = self.folder / "alive.lock"
         self._child: subprocess.Popen[bytes] | None = None
         self._use: int | None = None
@@ -77,16 +77,19 @@ class EmbeddedBroker:
         """
         # Before the lock: a first fetch of the jars takes long, and two at once do no harm.
         command = None if self.status() else self._java_command()
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with self._starting_or_stopping():
-            running = self.status()
-            if running is None:
-                running = self._start(command or self._java_command())
-            else:
-                self._await_ready(running.bootstrap_servers)
-            if self._use is None:
-                self._use = open_lock(self.folder / "users.lock")
-                try_lock(self._use, shared=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with self._starting_or_stopping():
+                running = self.status()
+                if running is None:
+                    running = self._start(command or self._java_command())
+                else:
+                    self._await_ready(running.bootstrap_servers)
+                if self._use is None:
+                    self._use = open_lock(self.folder / "users.lock")
+                    try_lock(self._use, shared=True)
+        except OSError as error:
+            raise BrokerError(f"cannot run the embedded Kafka in {self.folder}: {error}") from error
         return running
 
     def status(self) -> Running | None:
@@ -119,7 +122,7 @@ class EmbeddedBroker:
             running = self.status()
             if running is None or not running.started_here:
                 return False
-            if not alone or others_connected(_port(running), running.pid):
+            if not alone or others_connected(running.pid, _port(running)):
                 _log.info("the embedded Kafka stays: others use it", bootstrap_servers=running.bootstrap_servers)
                 return False
             return self._end(running, signal.SIGTERM)
@@ -153,7 +156,7 @@ class EmbeddedBroker:
 
     def _java_command(self) -> list[str]:
         java, jars = find_java(), ensure_jars(self._settings.cache_dir)
-        return [str(java), *jvm_flags(self._settings, self.folder), "-cp", os.pathsep.join(map(str, jars))]
+        return [str(java), *jvm_flags(self._settings), "-cp", os.pathsep.join(map(str, jars))]
 
     def _start(self, command: list[str]) -> Running:
         alive = open_lock(self._alive_lock)
@@ -176,8 +179,6 @@ class EmbeddedBroker:
                 seconds=round(time.monotonic() - begun, 1),
             )
             return running
-        except OSError as error:
-            raise BrokerError(f"cannot start the embedded Kafka in {self.folder}: {error}") from error
         finally:
             os.close(alive)
 
@@ -186,15 +187,16 @@ class EmbeddedBroker:
         ports = choose_ports(kept)
         if kept is not None and ports[0] != kept.client_port:
             _log.warning("the embedded Kafka moves: its port is taken", port=kept.client_port, now=ports[0])
-        self._properties.write_text(server_properties(self._settings, self._data, *ports), encoding="utf-8")
-        self._format(command)
+        if not self._data.exists():
+            self._format(command, ports)
+        properties = self._write_properties("server.properties", self._data, ports)
         # Written before the process is there, so that one whose starter dies now can still be reached.
         save_record(self._record_file, Record(*ports))
         if self.log_file.exists():
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
         with self.log_file.open("wb") as log:
             child = subprocess.Popen(
-                [*command, "kafka.Kafka", str(self._properties)],
+                [command[0], folder_mark(self.folder), *command[1:], "kafka.Kafka", str(properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -205,7 +207,7 @@ class EmbeddedBroker:
         self._child = child
         save_record(self._record_file, Record(*ports, child.pid, psutil.Process(child.pid).create_time()))
         try:
-            self._await_ready(f"127.0.0.1:{ports[0]}")
+            self._await_ready(f"127.0.0.1:{ports[0]}", child)
         except BaseException:
             # Also on Ctrl-C: a broker that was not waited for would be nobody's.
             child.kill()
@@ -213,26 +215,35 @@ class EmbeddedBroker:
             raise
         return Running(f"127.0.0.1:{ports[0]}", child.pid, True, self.log_file)
 
-    def _format(self, command: list[str]) -> None:
-        if (self._data / "meta.properties").exists():
-            return
+    def _write_properties(self, name: str, data: Path, ports: tuple[int, int]) -> Path:
+        path = self.folder / name
+        path.write_text(server_properties(self._settings, data, *ports), encoding="utf-8")
+        return path
+
+    def _format(self, command: list[str], ports: tuple[int, int]) -> None:
+        # In a folder that becomes the data by a rename: a format that was killed must not look like data.
+        draft = self.folder / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        properties = self._write_properties("format.properties", draft, ports)
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         tool = [*command, "kafka.tools.StorageTool", "format", "--standalone"]
-        tool += ["--cluster-id", cluster, "--config", str(self._properties)]
+        # An id that begins with a dash would be read as an option.
+        tool += [f"--cluster-id={cluster}", "--config", str(properties)]
+        limit = self._settings.start_limit
         try:
-            done = subprocess.run(
-                tool, capture_output=True, text=True, timeout=self._settings.start_limit, cwd=self.folder, check=False
-            )
+            done = subprocess.run(tool, capture_output=True, text=True, timeout=limit, cwd=self.folder, check=False)
         except subprocess.TimeoutExpired as error:
-            raise BrokerError(f"formatting {self._data} took over {self._settings.start_limit:g} s") from error
+            raise BrokerError(f"formatting {draft} for the embedded Kafka took over {limit:g} s") from error
         if done.returncode:
             self.log_file.write_text(done.stdout + done.stderr, encoding="utf-8")
-            raise BrokerError(f"cannot format {self._data} for the embedded Kafka.\n{self._log_tail()}")
+            raise BrokerError(f"cannot format {draft} for the embedded Kafka.\n{self._log_tail()}")
+        draft.rename(self._data)
 
-    def _await_ready(self, bootstrap_servers: str) -> None:
+    def _await_ready(self, bootstrap_servers: str, child: subprocess.Popen[bytes] | None = None) -> None:
+        """Return when the broker answers. While we start it as `child`, the alive lock is held by us as well."""
         deadline = time.monotonic() + self._settings.start_limit
         while time.monotonic() < deadline:
-            if not is_locked(self._alive_lock) or (self._child is not None and self._child.poll() is not None):
+            if child.poll() is not None if child else not is_locked(self._alive_lock):
                 tail = self._log_tail()
                 kind = _PortTakenError if "BindException" in tail or "Address already in use" in tail else BrokerError
                 raise kind(f"the embedded Kafka ended while starting.\n{tail}")

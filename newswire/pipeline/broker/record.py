@@ -92,10 +92,15 @@ def _is_free(port: int) -> bool:
         return True
 
 
-def others_connected(port: int, broker_pid: int) -> bool:
+def others_connected(broker_pid: int, port: int) -> bool:
     """Whether a process that is neither the broker nor this one has an open connection to the broker's port."""
-    own = {broker_pid, os.getpid()}
-    for link in psutil.net_connections(kind="tcp"):
-        if link.status == psutil.CONN_ESTABLISHED and link.raddr and link.raddr.port == port and link.pid not in own:
-            return True
-    return False
+    try:
+        links = psutil.Process(broker_pid).net_connections(kind="tcp")
+        ours = {link.laddr.port for link in (*links, *psutil.Process().net_connections(kind="tcp")) if link.laddr}
+    except psutil.Error:
+        return False
+    # The broker's ends of its connections, whose other end is neither its own nor ours.
+    return any(
+        link.status == psutil.CONN_ESTABLISHED and link.laddr.port == port and link.raddr.port not in ours
+        for link in links
+    )

@@ -1,6 +1,7 @@
 """`newswire broker`: start, stop or show the embedded Kafka of the state folder."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -79,12 +80,11 @@ def _facts(running: Running) -> dict[str, Any]:
         state = "running"
     except BrokerUnreachable:
         state = "not answering"
-    facts = {"state": state, "bootstrap_servers": running.bootstrap_servers, "pid": running.pid}
-    try:
+    facts: dict[str, Any] = {"state": state, "bootstrap_servers": running.bootstrap_servers, "pid": running.pid}
+    # It may end while it is looked at.
+    with contextlib.suppress(psutil.Error):
         facts["memory_mib"] = psutil.Process(running.pid).memory_info().rss >> 20
-    except psutil.Error:
-        pass
-    return {**facts, "data": str(running.log_file.parent), "log": str(running.log_file)}
+    return {**facts, "folder": str(running.log_file.parent), "log": str(running.log_file)}
 
 
 def _print(facts: dict[str, Any], as_json: bool) -> None:
