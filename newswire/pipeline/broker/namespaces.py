@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
-from newswire.pipeline.broker.admin import admin_client, existing_topics
+from newswire.pipeline.broker.client import admin_client, existing_topics
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.broker.topics import STAGES, wire_topics
 

@@ -13,8 +13,8 @@ import structlog
 
 from newswire.pipeline.broker.check import check_broker
 from newswire.pipeline.broker.embedded import EmbeddedBroker, Running
-from newswire.pipeline.broker.errors import BrokerError, BrokerUnreachable
-from newswire.pipeline.cli.common import with_settings
+from newswire.pipeline.broker.errors import BrokerUnreachable
+from newswire.pipeline.cli.common import one_line_errors, with_settings
 from newswire.pipeline.settings import Settings
 
 _log = structlog.get_logger(__name__)
@@ -37,10 +37,9 @@ def start(settings: Settings, state_dir: Path | None, as_json: bool) -> None:
     """Start the embedded Kafka; it runs until `newswire broker stop`. Does nothing where it runs already."""
     if settings.kafka.bootstrap_servers:
         _log.warning("the settings name another Kafka", bootstrap_servers=settings.kafka.bootstrap_servers)
-    try:
-        _print(_facts(_broker(settings, state_dir).ensure()), as_json)
-    except BrokerError as error:
-        raise click.ClickException(str(error)) from None
+    with one_line_errors():
+        running = _broker(settings, state_dir).ensure()
+    _print(_facts(running), as_json)
 
 
 @command.command()
@@ -48,10 +47,8 @@ def start(settings: Settings, state_dir: Path | None, as_json: bool) -> None:
 @with_settings
 def stop(settings: Settings, state_dir: Path | None) -> None:
     """Stop the embedded Kafka, also when a command uses it."""
-    try:
+    with one_line_errors():
         stopped = _broker(settings, state_dir).stop()
-    except BrokerError as error:
-        raise click.ClickException(str(error)) from None
     click.echo("stopped" if stopped else "not running")
 
 
