@@ -1,0 +1,149 @@
+"""One article through the encoder: topics, entities and embedding in one pass over its windows."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading, Tokens
+from newswire.pipeline.analysis.results import (
+    EMPTY_EMBEDDING,
+    Analysis,
+    Entity,
+    EntityType,
+    Field,
+    ModelError,
+    Topic,
+)
+from newswire.pipeline.analysis.spans import decode
+from newswire.pipeline.analysis.windows import Window, plan
+
+TAXONOMY_FILE = MODEL_FOLDER.parent / "taxonomy" / "iptc-media-topics.json"
+# What is read of one article; what lies beyond has no entities. A long article is some 20,000 characters.
+MAX_TITLE_CHARACTERS = 2_000
+MAX_TEXT_CHARACTERS = 200_000
+MAX_WINDOWS = 512
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_REPLACEMENT = "\ufffd"
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Taxonomy:
+    """A release of the topic taxonomy: English names by topic id."""
+
+    release: str
+    names: dict[str, str]
+
+    @classmethod
+    def load(cls, path: Path = TAXONOMY_FILE) -> "Taxonomy":
+        """Read a compact taxonomy file. Raises ModelError when it is missing or of another form."""
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            return cls(document["release"], {topic["id"]: topic["name"] for topic in document["topics"]})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(f"the taxonomy {path} cannot be read: {error!r}") from error
+
+
+def _sigmoid(logits: npt.NDArray[np.float32]) -> Doubles:
+    return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
+
+
+def topic_scores(readings: list[Reading], weights: Doubles) -> Doubles:
+    """An article's topic scores (topics,): the mean of its windows' probabilities, by the tokens that each adds."""
+    each = np.stack([_sigmoid(reading.topics) for reading in readings])
+    return np.asarray((each * weights[:, None]).sum(0) / weights.sum())
+
+
+def pool_embedding(readings: list[Reading], weights: Doubles) -> bytes:
+    """An article's embedding: the unit mean of its windows' unit vectors times 127, rounded, as signed bytes."""
+    mean = sum(w * reading.embedding.astype(np.float64) for w, reading in zip(weights, readings, strict=True))
+    length = float(np.sqrt((mean * mean).sum()))
+    if length == 0.0:
+        return EMPTY_EMBEDDING
+    return np.rint(mean / length * 127.0).astype(np.int8).tobytes()
+
+
+class Analyzer:
+    """Finds topics, entities and the embedding of articles with one encoder. For one thread at a time."""
+
+    def __init__(self, encoder: Encoder, taxonomy: Taxonomy) -> None:
+        """Raises ModelError when the taxonomy lacks a topic of the model."""
+        self._encoder, self._taxonomy = encoder, taxonomy
+        missing = set(encoder.settings.topics) - set(taxonomy.names)
+        if missing:
+            raise ModelError(f"taxonomy {taxonomy.release} lacks the model's topics {sorted(missing)}")
+        self._types = [label[2:] for label in encoder.settings.labels[1::2]]
+
+    @classmethod
+    def load(cls, folder: Path = MODEL_FOLDER, taxonomy: Path = TAXONOMY_FILE, threads: int = 1) -> "Analyzer":
+        """Load the model and the taxonomy. Raises ModelError (see `Encoder.load`)."""
+        return cls(Encoder.load(folder, threads), Taxonomy.load(taxonomy))
+
+    @property
+    def name(self) -> str:
+        """Model and instruction set, such as "news-encoder-1 int8 avx512_vnni"."""
+        return self._encoder.name
+
+    @property
+    def taxonomy(self) -> str:
+        """Release of the topic taxonomy, such as "2025-10-09"."""
+        return self._taxonomy.release
+
+    def analyze(self, title: str, text: str) -> Analysis:
+        """Analyse an article. Any string is accepted; offsets are code points of the strings as they were given.
+
+        The same strings give the same result, whatever was analysed before. Read are the first `MAX_TITLE_CHARACTERS`
+        of the title, `MAX_TEXT_CHARACTERS` of the text and `MAX_WINDOWS` windows of both together.
+        """
+        # Replaced one by one, so that offsets stay: the tokenizer takes no lone surrogates.
+        title = _SURROGATE.sub(_REPLACEMENT, title[:MAX_TITLE_CHARACTERS])
+        text = _SURROGATE.sub(_REPLACEMENT, text[:MAX_TEXT_CHARACTERS])
+        heading, body = self._encoder.tokenize(title), self._encoder.tokenize(text)
+        ids = np.concatenate((heading.ids, body.ids))
+        settings = self._encoder.settings
+        windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS)
+        if not windows:
+            return Analysis((), (), EMPTY_EMBEDDING)
+        readings = [self._encoder.read(ids[window.start : window.end]) for window in windows]
+        tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
+        split = len(heading.ids)
+        entities = self._entities("title", title, heading, tags[:split]) + self._entities(
+            "text", text, body, tags[split:]
+        )
+        weights = np.array([float(window.last - window.first) for window in windows])
+        return Analysis(self._topics(topic_scores(readings, weights)), entities, pool_embedding(readings, weights))
+
+    def _topics(self, scores: Doubles) -> tuple[Topic, ...]:
+        settings = self._encoder.settings
+        found = [
+            Topic(topic, self._taxonomy.names[topic], round(score, 4))
+            for topic, score, threshold in zip(settings.topics, scores.tolist(), settings.thresholds, strict=True)
+            if score >= threshold
+        ]
+        return tuple(sorted(found, key=lambda topic: (-topic.score, topic.id)))
+
+    def _entities(self, field: Field, text: str, tokens: Tokens, tags: npt.NDArray[np.float32]) -> tuple[Entity, ...]:
+        read = len(tags)
+        return tuple(
+            Entity(
+                text[span.start : span.end],
+                cast("EntityType", self._types[span.kind - 1]),
+                field,
+                span.start,
+                span.end,
+                round(span.score, 4),
+            )
+            for span in decode(text, tokens.starts[:read], tokens.ends[:read], tags)
+            if _REPLACEMENT not in text[span.start : span.end]
+        )
+
+
+def _kept(reading: Reading, window: Window) -> npt.NDArray[np.float32]:
+    """The part of a window's tag logits that this window answers for."""
+    return reading.tags[window.first - window.start : window.last - window.start]

@@ -1,0 +1,137 @@
+"""The news encoder: tokenizer and configuration through transformers, the int8 graph through ONNX Runtime on the CPU.
+
+One run takes one unpadded window. Batches gain nothing on a CPU core, and with dynamic int8 the texts of a batch
+change each other's results, because the scale of an activation is taken over the whole tensor.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+from transformers import AutoConfig, AutoTokenizer
+
+from newswire.pipeline.analysis.hardware import instruction_set
+from newswire.pipeline.analysis.results import ModelError
+
+MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-1"
+_FILES = ("model.onnx", "tokenizer.json", "tokenizer_config.json", "config.json")
+_MEND = (
+    "mend it with: pip install --force-reinstall --no-deps newswire (in a checkout: git checkout -- newswire/models)"
+)
+
+Floats = npt.NDArray[np.float32]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Sub-tokens of a text: `ids`, and each one's `starts` and `ends` in code points, all of shape (tokens,)."""
+
+    ids: Integers
+    starts: Integers
+    ends: Integers
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one run gives: `tags` (tokens, 9) logits, `topics` (17,) logits, `embedding` (384,), a unit vector."""
+
+    tags: Floats
+    topics: Floats
+    embedding: Floats
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The model's own settings: tag labels by id, topic ids with thresholds, tokens of a window and of a step."""
+
+    name: str
+    labels: tuple[str, ...]
+    topics: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    window: int
+    stride: int
+
+
+def verify(folder: Path) -> None:
+    """Compare the model's files with checksums.json (SHA-256). Raises ModelError for what is missing or differs."""
+    try:
+        expected: dict[str, str] = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{folder / 'checksums.json'} cannot be read ({error}); {_MEND}") from error
+    for name in _FILES:
+        try:
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelError(f"{folder / name} cannot be read ({error}); {_MEND}") from error
+        if found != expected.get(name):
+            raise ModelError(f"{folder / name} is damaged: its SHA-256 is {found}; {_MEND}")
+
+
+def _settings(folder: Path) -> Settings:
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    own: dict[str, Any] = config.newswire
+    labels = tuple(config.id2label[number] for number in range(len(config.id2label)))
+    return Settings(
+        name=own["name"],
+        labels=labels,
+        topics=tuple(own["topics"]),
+        thresholds=tuple(float(value) for value in own["thresholds"]),
+        window=int(own["window"]),
+        stride=int(own["stride"]),
+    )
+
+
+class Encoder:
+    """A loaded model. Not for use from several threads at once: fast tokenizers are not safe to share."""
+
+    def __init__(self, settings: Settings, tokenizer: Any, session: onnxruntime.InferenceSession, name: str) -> None:
+        self.settings = settings
+        self.name = name
+        self._tokenizer = tokenizer
+        self._session = session
+        self._begin = int(tokenizer.token_to_id("<s>"))
+        self._end = int(tokenizer.token_to_id("</s>"))
+
+    @classmethod
+    def load(cls, folder: Path = MODEL_FOLDER, threads: int = 1) -> "Encoder":
+        """Load and verify a model folder. `threads` is ONNX Runtime's, within one run; it does not change results.
+
+        Raises ModelError when a file is missing, damaged or not a model of this kind.
+        """
+        verify(folder)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # An idle service must not keep a core busy between two articles.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        try:
+            settings = _settings(folder)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
+            session = onnxruntime.InferenceSession(
+                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # whatever the two libraries raise, it means that this model cannot be used
+            raise ModelError(f"the model in {folder} cannot be loaded ({error}); {_MEND}") from error
+        return cls(settings, tokenizer, session, f"{settings.name} int8 {instruction_set()}")
+
+    def tokenize(self, text: str) -> Tokens:
+        """Sub-tokens of a text without special ones. The text must hold no lone surrogates."""
+        encoding = self._tokenizer.encode(text, add_special_tokens=False)
+        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+        return Tokens(np.array(encoding.ids, dtype=np.int64), offsets[:, 0], offsets[:, 1])
+
+    def read(self, ids: Integers) -> Reading:
+        """Run one window of sub-token ids, shape (tokens,), at most `settings.window` - 2 of them."""
+        framed = np.empty((1, len(ids) + 2), dtype=np.int64)
+        framed[0, 0], framed[0, 1:-1], framed[0, -1] = self._begin, ids, self._end
+        tags, topics, embedding = self._session.run(
+            ("tag_logits", "topic_logits", "embedding"), {"input_ids": framed, "attention_mask": np.ones_like(framed)}
+        )
+        return Reading(tags[0, 1:-1], topics[0], embedding[0])

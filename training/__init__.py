@@ -1,0 +1,1 @@
+"""How the news encoder is made and measured; nothing of the service imports this package."""

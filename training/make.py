@@ -1,0 +1,102 @@
+"""Make the news encoder end to end: `python -m training.make --data FOLDER --out FOLDER`.
+
+FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
+work files and, in news-encoder-1/, the finished model. Steps whose work file exists are not done again.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from training import tagging_data as tagging
+from training import topic_data as topics
+from training.archives import unpack
+from training.batches import Batcher, Limits, TagBatch, TextBatch
+from training.model import NewsEncoder, Teacher
+from training.teacher import TeacherWeights, load_teacher, tokenizer_file
+from training.train import Recipe, centre_teacher, train
+from training.vocabulary import trim, trim_words
+
+log = logging.getLogger("training")
+
+
+def trim_vocabulary(folder: Path, out: Path, weights: TeacherWeights, size: int) -> Tokenizer:
+    """Trim the tokenizer to the data's pieces (as out/tokenizer.json), and the word vectors of `weights` with it."""
+    kept, listing = out / "tokenizer.json", out / "pieces.pt"
+    if not listing.is_file():
+        ner = folder / "ner"
+        documents = [
+            *tagging.read_conll(ner / "conll2003_en" / "train.conllu"),
+            *tagging.read_wikineural(ner / "wikineural"),
+            *tagging.read_ner_uk(ner / "ner_uk" / "train.iob"),
+            *tagging.read_factrueval(ner / "factrueval2016" / "devset"),
+            *tagging.read_slavner(ner / "slavner", 600),
+        ]
+        texts = [document.text for document in documents] + list(topics.texts_of(topics.read_all(folder)))
+        text, old = trim(tokenizer_file(), texts, size)
+        kept.write_text(text, encoding="utf-8")
+        torch.save(old, listing)
+    old = torch.load(listing)
+    weights.state["words"] = trim_words(weights.state["words"], old)
+    return Tokenizer.from_file(str(kept))
+
+
+def build_batches(folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> list[TagBatch | TextBatch]:
+    """All batches of the run, shuffled; held-out documents are not among them."""
+    batcher = Batcher(tokenizer, Limits(), recipe.seed)
+    ner = folder / "ner"
+    documents = {
+        "conll": tagging.read_conll(ner / "conll2003_en" / "train.conllu"),
+        "ner_uk": [d for d in tagging.read_ner_uk(ner / "ner_uk" / "train.iob") if not tagging.held_out(d.id)],
+        "factrueval": [
+            d for d in tagging.read_factrueval(ner / "factrueval2016" / "devset") if not tagging.held_out(d.id)
+        ],
+        "wikineural": tagging.read_wikineural(ner / "wikineural"),
+        "slavner": tagging.read_slavner(ner / "slavner", 40),
+        "wnut": tagging.read_wnut(ner / "wnut17"),
+    }
+    batches: list[TagBatch | TextBatch] = []
+    for name, found in documents.items():
+        batches += batcher.tagging(found, getattr(recipe, name))
+    texts, _ = topics.split(topics.read_all(folder))
+    for name in ("iptc", "bbc", "masakha", "sib", "replay", "slavic"):
+        chosen = [text for text in texts if text.id.startswith(f"{name}-")]
+        batches += batcher.texts(chosen, getattr(recipe, name), join=name == "iptc", windows=3)
+    batcher.shuffle(batches)
+    return batches
+
+
+def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
+    """Train, from archives to out/checkpoint.pt and out/tokenizer.json."""
+    folder = unpack(data, out)
+    torch.manual_seed(recipe.seed)
+    weights = load_teacher()
+    tokenizer = trim_vocabulary(folder, out, weights, recipe.vocabulary)
+    batches = build_batches(folder, tokenizer, recipe)
+    tokens = {
+        kind.__name__: sum(b.ids.numel() for b in batches if isinstance(b, kind)) for kind in (TagBatch, TextBatch)
+    }
+    log.info("%d batches, sub-tokens %s", len(batches), tokens)
+    teacher = Teacher(weights)
+    centre_teacher(teacher, [batch for batch in batches if isinstance(batch, TextBatch)][:40])
+    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
+    train(model, teacher, batches, recipe, out)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
+    parser.add_argument("--out", type=Path, required=True, help="folder for work files and the finished model")
+    parser.add_argument("--threads", type=int, default=2)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    make_checkpoint(arguments.data, arguments.out, Recipe())
+
+
+if __name__ == "__main__":
+    main()

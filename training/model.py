@@ -1,0 +1,169 @@
+"""The network: one BERT trunk with three heads, and the teacher's trunk; PyTorch only, no work at import."""
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
+from torch import nn
+
+from training.teacher import TeacherWeights
+
+PAD = 1
+TAGS = ("O", *(f"{prefix}-{kind}" for kind in ("PER", "ORG", "LOC", "MISC") for prefix in "BI"))
+
+
+class SharedDropout(nn.Module):
+    """Dropout with one mask for all positions of a sequence: a fraction of the random numbers, which cost much."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        if not self.training or self.rate == 0.0:
+            return states
+        keep = torch.rand(states.shape[0], 1, states.shape[2]) >= self.rate
+        return states * (keep / (1.0 - self.rate)).to(states.dtype)
+
+
+class Layer(nn.Module):
+    """One post-norm transformer layer of BERT; states (batch, length, width) in and out, no attention dropout."""
+
+    def __init__(self, width: int, heads: int, feed: int, epsilon: float, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.attention_out = nn.Linear(width, width)
+        self.attention_norm = nn.LayerNorm(width, eps=epsilon)
+        self.feed_in, self.feed_out = nn.Linear(width, feed), nn.Linear(feed, width)
+        self.feed_norm = nn.LayerNorm(width, eps=epsilon)
+        self.dropout = SharedDropout(dropout)
+
+    def forward(self, states: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """`bias` (batch, 1, 1, length) is added to the attention scores: 0, or a large negative number on padding."""
+        batch, length, width = states.shape
+
+        def split(projected: torch.Tensor) -> torch.Tensor:
+            return projected.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+
+        query, key, value = split(self.query(states)), split(self.key(states)), split(self.value(states))
+        # Written out: the fused kernel's backward pass is several times slower on a CPU.
+        scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias
+        mixed = scores.softmax(-1) @ value
+        mixed = self.attention_out(mixed.transpose(1, 2).reshape(batch, length, width))
+        states = self.attention_norm(states + self.dropout(mixed))
+        fed = self.feed_out(F.gelu(self.feed_in(states)))
+        out: torch.Tensor = self.feed_norm(states + self.dropout(fed))
+        return out
+
+
+class Trunk(nn.Module):
+    """Embeddings and the first `layers` layers of the teacher; token ids in, states (batch, length, width) out.
+
+    The word embeddings are a buffer, not a parameter: they stay frozen in training.
+    """
+
+    def __init__(self, weights: TeacherWeights, layers: int, dropout: float) -> None:
+        super().__init__()
+        self.register_buffer("words", weights.state["words"])
+        self.positions = nn.Parameter(weights.state["positions"].clone())
+        self.norm = nn.LayerNorm(weights.width, eps=weights.epsilon)
+        self.layers = nn.ModuleList(
+            Layer(weights.width, weights.heads, weights.feed, weights.epsilon, dropout) for _ in range(layers)
+        )
+        self.dropout = SharedDropout(dropout)
+        kept = {name: tensor for name, tensor in weights.state.items() if self._has(name, layers)}
+        self.load_state_dict(kept)
+
+    @staticmethod
+    def _has(name: str, layers: int) -> bool:
+        return not name.startswith("layers.") or int(name.split(".")[1]) < layers
+
+    def look_up(self, ids: torch.Tensor) -> torch.Tensor:
+        """Word vectors (batch, length, width) of token ids."""
+        found: torch.Tensor = F.embedding(ids, self.words)  # type: ignore[arg-type]
+        return found
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """`ids` and `mask` (batch, length), mask 1 on tokens and 0 on padding."""
+        return self.contextualise(self.look_up(ids), mask)
+
+    def contextualise(self, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """States (batch, length, width) of word vectors of the same shape."""
+        states = self.dropout(self.norm(vectors + self.positions[: mask.shape[1]]))
+        bias = (1.0 - mask[:, None, None, :].to(states.dtype)) * -1e4
+        for layer in self.layers:
+            states = layer(states, bias)
+        return states
+
+
+def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean state (batch, width) over the tokens of each sequence."""
+    weight = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weight).sum(1) / weight.sum(1)
+
+
+class Embedder(nn.Module):
+    """Mean-pooled state to the teacher's centred space: an identity-initialised projection and a small correction."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.straight = nn.Linear(width, width)
+        self.inner, self.outer = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        nn.init.eye_(self.straight.weight)
+        nn.init.zeros_(self.straight.bias)
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
+
+    def forward(self, pooled: torch.Tensor) -> torch.Tensor:
+        """(batch, width) in, unit vectors (batch, width) out."""
+        moved = self.straight(pooled) + self.outer(F.gelu(self.inner(pooled)))
+        return F.normalize(moved.float(), dim=-1)
+
+
+class NewsEncoder(nn.Module):
+    """The shipped network: one trunk; tag logits a token, topic logits and a unit embedding a sequence."""
+
+    def __init__(self, weights: TeacherWeights, topics: int, layers: int = 6, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.trunk = Trunk(weights, layers, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.tagger = nn.Linear(weights.width, len(TAGS))
+        self.topic_inner = nn.Linear(weights.width, weights.width)
+        self.topic_outer = nn.Linear(weights.width, topics)
+        self.embedder = Embedder(weights.width)
+
+    def tag(self, states: torch.Tensor) -> torch.Tensor:
+        """Tag logits (batch, length, 9)."""
+        logits: torch.Tensor = self.tagger(self.dropout(states))
+        return logits
+
+    def topic(self, pooled: torch.Tensor) -> torch.Tensor:
+        """Topic logits (batch, topics) of pooled states."""
+        logits: torch.Tensor = self.topic_outer(self.dropout(F.gelu(self.topic_inner(pooled))))
+        return logits
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """(tag logits, topic logits, embedding) of `ids` and `mask` (batch, length)."""
+        return self.heads(self.trunk(ids, mask), mask)
+
+    def heads(self, states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The three results of the trunk's states."""
+        pooled = mean_pool(states, mask)
+        return self.tag(states), self.topic(pooled), self.embedder(pooled)
+
+
+class Teacher(nn.Module):
+    """The untouched 12-layer model; gives the mean-centred unit embeddings that the student learns."""
+
+    def __init__(self, weights: TeacherWeights) -> None:
+        super().__init__()
+        self.trunk = Trunk(weights, weights.layers, 0.0)
+        self.register_buffer("centre", torch.zeros(weights.width))
+        self.eval()
+
+    def pooled(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Unit mean-pooled states (batch, width), not centred."""
+        return F.normalize(mean_pool(self.trunk(ids, mask).float(), mask), dim=-1)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Centred unit embeddings (batch, width) of sequences that begin with the prefix "query: "."""
+        return F.normalize(self.pooled(ids, mask) - self.centre, dim=-1)
