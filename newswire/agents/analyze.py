@@ -1,6 +1,6 @@
 """unique -> analyzed: one encoder pass gives topics, entities and the embedding."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 
 from newswire.pipeline.analysis.step import AnalyzeStep, open_analysis
 from newswire.pipeline.app.carry import carry_out, source_of
@@ -18,7 +18,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     stage = Stage(app, stage_config(worker, "analyze"))
 
     @stage.agent
-    async def analyze(batches: AsyncIterator[Batch]) -> None:
+    async def analyze(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
             for record in batch:
                 carry_out(batch, worker.settings, await step.process(source_of(record)))

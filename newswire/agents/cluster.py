@@ -1,6 +1,6 @@
 """analyzed -> enriched and stories: back in sequence, each article joins its story."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 
 from newswire.pipeline.analysis import TAXONOMY
 from newswire.pipeline.app.carry import carry_out, source_of
@@ -18,7 +18,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     stage = Stage(app, stage_config(worker, "cluster"), open_partition=open_partition)
 
     @stage.agent
-    async def cluster(batches: AsyncIterator[Batch]) -> None:
+    async def cluster(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
             step = batch.context
             assert isinstance(step, ClusterStep)

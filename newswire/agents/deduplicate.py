@@ -1,6 +1,6 @@
 """prepared -> unique: what is no copy gets the next sequence number."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 
 from newswire.pipeline.app.carry import carry_out, source_of
 from newswire.pipeline.app.stages import Worker, stage_config
@@ -17,7 +17,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     stage = Stage(app, stage_config(worker, "deduplicate"), open_partition=open_partition)
 
     @stage.agent
-    async def deduplicate(batches: AsyncIterator[Batch]) -> None:
+    async def deduplicate(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
             step = batch.context
             assert isinstance(step, DeduplicateStep)

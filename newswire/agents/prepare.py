@@ -1,6 +1,6 @@
 """raw -> prepared: clean text, language, identity and revision."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable
 
 from newswire.pipeline.app.carry import carry_out, source_of
 from newswire.pipeline.app.stages import Worker, stage_config
@@ -14,7 +14,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     stage = Stage(app, stage_config(worker, "prepare"))
 
     @stage.agent
-    async def prepare(batches: AsyncIterator[Batch]) -> None:
+    async def prepare(batches: AsyncIterable[Batch]) -> None:
         async for batch in batches:
             for record in batch:
                 carry_out(batch, worker.settings, step.process(source_of(record), batch.state))

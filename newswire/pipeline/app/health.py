@@ -23,19 +23,19 @@ class StageMetrics(Collector):
         commits = CounterMetricFamily("newswire_stage_transactions", "Transactions committed.", labels=["stage"])
         lag = GaugeMetricFamily("newswire_stage_lag", "Input records not yet taken.", labels=["stage", "partition"])
         ready = GaugeMetricFamily("newswire_stage_partitions_ready", "Partitions that work.", labels=["stage"])
-        silent = GaugeMetricFamily(
-            "newswire_stage_seconds_since_progress", "Seconds since the last commit, or since all was done.", ["stage"]
+        waiting = GaugeMetricFamily(
+            "newswire_stage_waiting_seconds", "Seconds with something to do and no commit.", labels=["stage"]
         )
         for stage in self._stages:
             progress = stage.progress()
             name = stage.config.name
             records.add_metric([name], progress.records)
             commits.add_metric([name], progress.transactions)
-            ready.add_metric([name], progress.ready)
-            silent.add_metric([name], progress.idle_seconds)
+            ready.add_metric([name], len(progress.ready))
+            waiting.add_metric([name], progress.waiting_seconds)
             for partition, behind in progress.lag.items():
                 lag.add_metric([name, str(partition)], behind)
-        return (records, commits, lag, ready, silent)
+        return (records, commits, lag, ready, waiting)
 
 
 def describe(stages: Sequence[Stage], stall_seconds: float) -> tuple[bool, dict[str, Any]]:
@@ -44,16 +44,15 @@ def describe(stages: Sequence[Stage], stall_seconds: float) -> tuple[bool, dict[
     healthy = True
     for stage in stages:
         progress = stage.progress()
-        behind = sum(progress.lag.values())
-        stalled = behind > 0 and progress.idle_seconds > stall_seconds
+        stalled = progress.waiting_seconds > stall_seconds
         healthy = healthy and not stalled
         rows[stage.config.name] = {
             "records": progress.records,
             "transactions": progress.transactions,
             "partitions_ready": progress.ready,
-            "partitions_restoring": progress.restoring,
-            "lag": behind,
-            "seconds_since_progress": round(progress.idle_seconds, 1),
+            "restoring": progress.restoring,
+            "lag": sum(progress.lag.values()),
+            "waiting_seconds": round(progress.waiting_seconds, 1),
             "stalled": stalled,
         }
     return healthy, {"status": "ok" if healthy else "stalled", "stages": rows}

@@ -10,7 +10,6 @@ import structlog
 
 from newswire.pipeline.app.health import StageMetrics, describe, serve_health
 from newswire.pipeline.app.stages import ROLES, Worker
-from newswire.pipeline.app.watchdog import LoopWatchdog
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage import Stage, StageApp, run_stages
@@ -58,10 +57,9 @@ async def run_worker(worker: Worker) -> None:
     run = worker.settings.run
     shutdown = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _watch_parent, shutdown)
+    worker.folder.mkdir(parents=True, exist_ok=True)
     app = StageApp(f"{worker.settings.namespace}-{worker.name}", datadir=str(worker.folder / "faust"))
     stages = build_stages(app, worker)
-    watchdog = LoopWatchdog(run.stall_seconds)
-    watchdog.start()
     server = await serve_health(
         run.host, worker.port, lambda: describe(stages, run.stall_seconds), StageMetrics(stages)
     )
@@ -69,7 +67,6 @@ async def run_worker(worker: Worker) -> None:
     try:
         await run_stages(app, stages, shutdown=shutdown, deadline=run.stop_seconds)
     finally:
-        watchdog.stop()
         await server.cleanup()
     log.info("worker ends", worker=worker.name, roles=worker.roles)
 
