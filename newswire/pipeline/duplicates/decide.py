@@ -1,0 +1,163 @@
+"""What an article is to the emitted ones: a copy, an update or new. Pure: asks a view, changes nothing.
+
+The rules, in order; `of` is always an emitted article, the earliest in the wire among equals:
+
+1. An id that was emitted before: its next revision (update of itself), whatever the text.
+2. The same words (short texts: of title and text, signs included): exact.
+3. Jaccard similarity of the shingles at `similarity_min`, and no facts replaced: near.
+4. CONTAINED of the new text stands in an emitted one, and no facts replaced: syndicated (a cut copy).
+5. The canonical URL of an emitted article: update, since the text is another one.
+6. CONTAINED of an emitted text stands in this one, which adds much (else 4 would hold): update.
+7. Otherwise it is new.
+
+Facts are words with digits and names. Where a text has many shingles of another but facts stand in place of its facts
+(REPLACED_*), it is the same template with other news, or a correction, and no copy.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal, Protocol
+from urllib.parse import urlsplit
+
+from newswire.pipeline.duplicates.normalise import long_digest, short_digest, split_words
+from newswire.pipeline.duplicates.rows import NO_URL, TextRow
+from newswire.pipeline.duplicates.signature import Signature, overlap, replaced_share, sign
+from newswire.schemas import Duplicate, PreparedArticle
+
+WORDS_MIN = 30
+"""A text of fewer words is short: too little to be told from other short ones by anything but equality."""
+CONTAINED = 0.8
+SAMPLE_MIN = 16
+"""Fewer compared shingles prove nothing (a cut from a very long text)."""
+REPLACED_NUMBERS = 0.1
+REPLACED_NAMES = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What an article is compared by; `signature` is None for a short text."""
+
+    digest: bytes
+    url_digest: bytes
+    signature: Signature | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An emitted text that may have to do with the article, with its place in the wire."""
+
+    sequence: int
+    row: TextRow
+
+
+class View(Protocol):
+    """What a decision may ask; every answer passes over what the watermark has expired."""
+
+    def own(self, id: str) -> bool:
+        """Whether this id was emitted before."""
+
+    def own_text(self, id: str) -> TextRow | None:
+        """The newest emitted text of this id."""
+
+    def same_text(self, digest: bytes) -> list[Found]:
+        """Emitted texts with this digest, in the order of the wire."""
+
+    def same_url(self, url_digest: bytes) -> list[Found]:
+        """Emitted texts with this URL, in the order of the wire."""
+
+    def similar(self, signature: Signature) -> list[Found]:
+        """Emitted texts that may be similar, the likeliest first; a bounded number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision: what the article repeats or updates, and the print to keep (None for a copy)."""
+
+    duplicate: Duplicate
+    kept: Print | None
+
+
+def fingerprint(article: PreparedArticle) -> Print:
+    """What an article is compared by: over its text, for a short one over title and text."""
+    words = split_words(article.text)
+    url = _url_digest(article.url)
+    if len(words.folded) < WORDS_MIN:
+        return Print(short_digest(article.title, article.text), url, None)
+    return Print(long_digest(words), url, sign(words))
+
+
+def decide(article: PreparedArticle, view: View, similarity_min: float) -> Verdict:
+    """Apply the rules above. `similarity_min` is the Jaccard similarity of a near copy, 0 to 1."""
+    print_ = fingerprint(article)
+    if article.retry or view.own(article.id):
+        before = view.own_text(article.id)
+        return Verdict(_duplicate("update", article.id, _similarity(print_, before)), print_)
+    for found in view.same_text(print_.digest):
+        return Verdict(_duplicate("exact", found.row.id, 1.0), None)
+    extended: Duplicate | None = None
+    if print_.signature is not None:
+        copy, extended = _compare(print_.signature, view.similar(print_.signature), similarity_min)
+        if copy is not None:
+            return Verdict(copy, None)
+    if print_.url_digest != NO_URL:
+        for found in view.same_url(print_.url_digest):
+            return Verdict(_duplicate("update", found.row.id, _similarity(print_, found.row)), print_)
+    return Verdict(extended or Duplicate(), print_)
+
+
+def _compare(
+    new: Signature, candidates: list[Found], similarity_min: float
+) -> tuple[Duplicate | None, Duplicate | None]:
+    """The best copy among the candidates and, for want of one, the text that the new one extends most surely."""
+    copies: list[tuple[int, float, int, Duplicate]] = []
+    extended: list[tuple[float, int, Duplicate]] = []
+    for found in candidates:
+        old = found.row.signature
+        if old is None:
+            continue
+        shared = overlap(new.shingles, old.shingles)
+        if shared.sample < SAMPLE_MIN or (facts_replaced(new, old) and shared.jaccard < 1):
+            continue
+        if shared.jaccard >= similarity_min:
+            duplicate = _duplicate("near", found.row.id, shared.jaccard)
+            copies.append((0, -shared.jaccard, found.sequence, duplicate))
+        elif shared.of_new >= CONTAINED:
+            duplicate = _duplicate("syndicated", found.row.id, shared.of_new)
+            copies.append((1, -shared.of_new, found.sequence, duplicate))
+        elif shared.of_old >= CONTAINED:
+            duplicate = _duplicate("update", found.row.id, shared.of_old)
+            extended.append((-shared.of_old, found.sequence, duplicate))
+    best = min(copies, key=lambda copy: copy[:3])[3] if copies else None
+    return best, min(extended, key=lambda one: one[:2])[2] if extended else None
+
+
+def facts_replaced(new: Signature, old: Signature) -> bool:
+    """Whether numbers or names of one text stand where the other has different ones."""
+    return (
+        replaced_share(new.numbers, old.numbers)[1] >= REPLACED_NUMBERS
+        or replaced_share(new.names, old.names)[1] >= REPLACED_NAMES
+    )
+
+
+def _similarity(new: Print, old: TextRow | None) -> float | None:
+    if old is None:
+        return None
+    if new.digest == old.digest:
+        return 1.0
+    if new.signature is None or old.signature is None:
+        return None
+    return overlap(new.signature.shingles, old.signature.shingles).jaccard
+
+
+def _duplicate(kind: Literal["update", "exact", "near", "syndicated"], of: str, similarity: float | None) -> Duplicate:
+    return Duplicate(kind=kind, of=of, similarity=None if similarity is None else round(similarity, 4))
+
+
+def _url_digest(url: str | None) -> bytes:
+    """16 bytes of a URL that names one page; a site's front page, to which some feeds link all items, names none."""
+    if not url:
+        return NO_URL
+    parts = urlsplit(url)
+    if parts.path in ("", "/") and not parts.query:
+        return NO_URL
+    return hashlib.blake2b(url.encode(errors="replace"), digest_size=16, person=b"url").digest()

@@ -1,0 +1,96 @@
+"""The rows of the deduplicate stage's state.
+
+`b"m"` -> watermark and last sequence number; `b"i"` + article id -> when it was last emitted and its newest sequence
+number; `b"t"` + sequence number -> what copies of that text are told by. Integers of keys and heads are big-endian,
+arrays little-endian.
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from newswire.pipeline.duplicates.signature import BANDS, U32, Signature, Sketch, key_of, search_keys
+
+META = b"m"
+OWN = b"i"
+TEXT = b"t"
+
+META_ROW = struct.Struct(">qQ")
+OWN_ROW = struct.Struct(">qQ")
+NEVER = -(2**63)
+_HEAD = struct.Struct(">q16s16s16s?QHQHQH")
+_U32 = np.dtype("<u4")
+
+
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """An emitted text: observed (Unix ms), article id (hex), digests of text and URL, signature (None: short text)."""
+
+    observed_ms: int
+    id: str
+    digest: bytes
+    url_digest: bytes
+    signature: Signature | None
+
+    def keys(self) -> U32:
+        """All keys under which the index holds this row, each once."""
+        whole = [key_of(b"text", self.digest)]
+        if self.url_digest != NO_URL:
+            whole.append(key_of(b"url", self.url_digest))
+        keys = np.array(whole, dtype=np.uint32)
+        return np.unique(keys if self.signature is None else np.concatenate((keys, search_keys(self.signature))))
+
+    def encode(self) -> bytes:
+        """The row's bytes: about 1.4 kB for a text of 300 words."""
+        sketches = _EMPTY if self.signature is None else _sketches(self.signature)
+        bounds = [part for sketch in sketches for part in (sketch.bound, len(sketch.values))]
+        head = (bytes.fromhex(self.id), self.digest, self.url_digest, self.signature is not None)
+        arrays = [sketch.values for sketch in sketches]
+        if self.signature is not None:
+            arrays.append(self.signature.bands)
+        return _HEAD.pack(self.observed_ms, *head, *bounds) + b"".join(a.astype(_U32).tobytes() for a in arrays)
+
+
+NO_URL = bytes(16)
+_NONE = Sketch(np.zeros(0, dtype=np.uint32), 0)
+_EMPTY = (_NONE, _NONE, _NONE)
+
+
+def decode_text(row: bytes) -> TextRow:
+    """Read a text row back. Raises struct.error or ValueError for other bytes."""
+    observed, id, digest, url, signed, *bounds = _HEAD.unpack_from(row)
+    if not signed:
+        return TextRow(observed, id.hex(), digest, url, None)
+    values = np.frombuffer(row, dtype=_U32, offset=_HEAD.size)
+    ends = np.cumsum(bounds[1::2]).tolist()
+    shingles, numbers, names = (
+        Sketch(values[end - size : end], bound)
+        for end, size, bound in zip(ends, bounds[1::2], bounds[::2], strict=True)
+    )
+    bands = values[ends[-1] :]
+    if len(bands) != BANDS:
+        raise ValueError(f"a text row with {len(bands)} bands")
+    return TextRow(observed, id.hex(), digest, url, Signature(shingles, numbers, names, bands))
+
+
+def observed_of(row: bytes) -> int:
+    """When the article of a text row or an own row was observed (Unix ms)."""
+    return int.from_bytes(row[:8], signed=True)
+
+
+def text_key(sequence: int) -> bytes:
+    """The state key of a sequence number's text."""
+    return TEXT + sequence.to_bytes(8)
+
+
+def own_key(id: str) -> bytes:
+    """The state key of an article id. Raises ValueError when it is not 32 hex digits."""
+    key = OWN + bytes.fromhex(id)
+    if len(key) != 17:
+        raise ValueError(f"not an article id: {id[:80]!r}")
+    return key
+
+
+def _sketches(signature: Signature) -> tuple[Sketch, Sketch, Sketch]:
+    return signature.shingles, signature.numbers, signature.names

@@ -1,0 +1,217 @@
+"""The deduplicate stage: which prepared articles go on, with which sequence number, and which are copies."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from newswire.pipeline.duplicates.decide import Found, Print, Verdict, decide
+from newswire.pipeline.duplicates.index import CopyIndex
+from newswire.pipeline.duplicates.rows import (
+    META,
+    META_ROW,
+    NEVER,
+    OWN,
+    OWN_ROW,
+    TEXT,
+    TextRow,
+    decode_text,
+    observed_of,
+    own_key,
+    text_key,
+)
+from newswire.pipeline.duplicates.signature import U32, Signature, key_of, search_keys
+from newswire.pipeline.settings import Settings
+from newswire.pipeline.state import Row, State, apply_rows
+from newswire.pipeline.step import Emission, Result, Source, dead_letter, emission, outcome_emission, stray
+from newswire.pipeline.text.dates import to_ms
+from newswire.schemas import Outcome, PreparedArticle, UniqueArticle
+from newswire.schemas.common import ContractError
+
+STAGE = "deduplicate"
+ATTEMPTS_MAX = 3
+"""A record during whose work the process ended this often is not tried again."""
+SWEEP = 4
+CANDIDATES_MAX = 8
+"""Texts that are compared with a new one at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What becomes of one article; `kept` is the text row to keep under `sequence`, None for what is not emitted."""
+
+    emissions: tuple[Emission, ...]
+    counts: dict[str, int]
+    watermark: int
+    sequence: int
+    rows: tuple[Row, ...] = ()
+    kept: TextRow | None = None
+
+
+class DeduplicateStep:
+    """Deduplicates the records of `prepared` in log order.
+
+    process() never raises for what a record holds. Its decisions are a function of the records before it alone:
+    a step that is rebuilt from the state at any point decides the same.
+    """
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        """Builds the search index from the rows of `state`. `settings.deduplicate` gives window and threshold."""
+        self._similarity_min = settings.deduplicate.similarity_min
+        self._window_ms = settings.deduplicate.window_seconds * 1000
+        # An id's revisions are told as long as prepare tells them.
+        self._own_window_ms = max(self._window_ms, settings.prepare.window_seconds * 1000)
+        self._index = CopyIndex()
+        self._index.build(_index_rows(state))
+
+    def process(self, source: Source, state: State) -> Result:
+        """Decide one record and change the state accordingly; what is returned is to be emitted and counted."""
+        try:
+            article = PreparedArticle.decode(source.value)
+        except ContractError as error:
+            return stray(source, STAGE, str(error))
+        row = state.get(META)
+        watermark, sequence = META_ROW.unpack(row) if row else (NEVER, 0)
+        try:
+            if source.attempts >= ATTEMPTS_MAX:
+                reason = f"was being worked on in {source.attempts} ends of the process"
+                decision = _dead(article, source, reason, watermark, sequence)
+            else:
+                decision = self._decide(article, state, watermark, sequence)
+        except Exception as error:
+            decision = _dead(article, source, f"{type(error).__name__}: {error}", watermark, sequence)
+        self._carry_out(decision, state)
+        return Result(decision.emissions, article.feed.url, decision.counts)
+
+    def _decide(self, article: PreparedArticle, state: State, watermark: int, sequence: int) -> Decision:
+        observed = to_ms(article.observed_at)
+        watermark = max(watermark, observed)
+        view = _View(state, self._index, watermark - self._window_ms, watermark - self._own_window_ms)
+        verdict = decide(article, view, self._similarity_min)
+        if verdict.kept is None:
+            return _copy(article, verdict, watermark, sequence)
+        return _pass_on(article, verdict, verdict.kept, state, watermark, sequence + 1)
+
+    def _carry_out(self, decision: Decision, state: State) -> None:
+        meta = META_ROW.pack(decision.watermark, decision.sequence)
+        apply_rows(state, (*decision.rows, (META, meta)))
+        if decision.kept is not None:
+            # Last: the index must not know what the state does not.
+            self._index.add(decision.sequence, decision.kept.observed_ms, decision.kept.keys())
+        self._expire(state, decision.watermark)
+
+    def _expire(self, state: State, watermark: int) -> None:
+        for key, row in state.sweep(SWEEP):
+            window = self._window_ms if key[:1] == TEXT else self._own_window_ms
+            if key[:1] not in (TEXT, OWN) or observed_of(row) >= watermark - window or state.get(key) != row:
+                continue
+            if key[:1] == TEXT:
+                self._index.remove(int.from_bytes(key[1:]), decode_text(row).keys())
+            state.delete(key)
+
+
+class _View:
+    """The state and the index as one decision sees them: what is older than `earliest` is not there."""
+
+    def __init__(self, state: State, index: CopyIndex, earliest: int, own_earliest: int) -> None:
+        self._state = state
+        self._index = index
+        self._earliest = earliest
+        self._own_earliest = own_earliest
+
+    def own(self, id: str) -> bool:
+        row = self._state.get(own_key(id))
+        return row is not None and observed_of(row) >= self._own_earliest
+
+    def own_text(self, id: str) -> TextRow | None:
+        row = self._state.get(own_key(id))
+        if row is None:
+            return None
+        found = self._found(OWN_ROW.unpack(row)[1])
+        return found.row if found is not None and found.row.observed_ms >= self._earliest else None
+
+    def same_text(self, digest: bytes) -> list[Found]:
+        return [found for found in self._at(b"text", digest) if found.row.digest == digest]
+
+    def same_url(self, url_digest: bytes) -> list[Found]:
+        return [found for found in self._at(b"url", url_digest) if found.row.url_digest == url_digest]
+
+    def similar(self, signature: Signature) -> list[Found]:
+        keys = np.unique(search_keys(signature))
+        return self._all(self._index.find(keys, self._earliest, CANDIDATES_MAX))
+
+    def _at(self, kind: bytes, digest: bytes) -> list[Found]:
+        keys = np.array([key_of(kind, digest)], dtype=np.uint32)
+        return self._all(self._index.find(keys, self._earliest, CANDIDATES_MAX))
+
+    def _all(self, sequences: list[int]) -> list[Found]:
+        return [found for sequence in sequences if (found := self._found(sequence)) is not None]
+
+    def _found(self, sequence: int) -> Found | None:
+        row = self._state.get(text_key(sequence))
+        return None if row is None else Found(sequence, decode_text(row))
+
+
+def _pass_on(
+    article: PreparedArticle, verdict: Verdict, kept: Print, state: State, watermark: int, sequence: int
+) -> Decision:
+    fields = {name: getattr(article, name) for name in PreparedArticle.model_fields if name != "schema_"}
+    unique = UniqueArticle(**fields, sequence=sequence, duplicate=verdict.duplicate)
+    observed = to_ms(article.observed_at)
+    text = TextRow(observed, article.id, kept.digest, kept.url_digest, kept.signature)
+    key = own_key(article.id)
+    before = state.get(key)
+    own = OWN_ROW.pack(observed if before is None else max(observed_of(before), observed), sequence)
+    return Decision(
+        (emission("unique", article.id, unique),),
+        {"in": 1, "out": 1},
+        watermark,
+        sequence,
+        ((text_key(sequence), text.encode()), (key, own)),
+        text,
+    )
+
+
+def _copy(article: PreparedArticle, verdict: Verdict, watermark: int, sequence: int) -> Decision:
+    outcome = Outcome(
+        id=article.id,
+        revision=article.revision,
+        outcome="duplicate",
+        duplicate=verdict.duplicate,
+        stage=STAGE,
+        position=article.position,
+        supersedes=article.supersedes,
+        feed_url=article.feed.url,
+        observed_at=article.observed_at,
+    )
+    return Decision((outcome_emission(outcome),), {"in": 1, "duplicate": 1}, watermark, sequence)
+
+
+def _dead(article: PreparedArticle, source: Source, reason: str, watermark: int, sequence: int) -> Decision:
+    outcome = Outcome(
+        id=article.id,
+        revision=article.revision,
+        outcome="dead",
+        reason=reason[:2000],
+        stage=STAGE,
+        position=article.position,
+        supersedes=article.supersedes,
+        feed_url=article.feed.url,
+        observed_at=article.observed_at,
+    )
+    letter = dead_letter(
+        source,
+        STAGE,
+        reason,
+        id=article.id,
+        feed_url=article.feed.url,
+        position=article.position,
+        supersedes="dead",
+    )
+    return Decision((outcome_emission(outcome), letter), {"in": 1, "dead": 1}, watermark, sequence)
+
+
+def _index_rows(state: State) -> Iterator[tuple[int, int, U32]]:
+    for key, row in state.scan(TEXT):
+        text = decode_text(row)
+        yield int.from_bytes(key[1:]), text.observed_ms, text.keys()
