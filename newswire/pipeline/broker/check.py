@@ -34,7 +34,7 @@ async def check_broker(
     except KafkaConnectionError:
         # Its text only repeats the addresses.
         reason = "nothing there takes a connection and answers as Kafka does"
-    except (KafkaError, OSError, ValueError) as error:
+    except (KafkaError, OSError, ValueError, OverflowError) as error:
         reason = str(error) or type(error).__name__
     raise BrokerUnreachable(
         f"no Kafka at {bootstrap_servers}: {reason}. Check bootstrap_servers and that the broker runs "

@@ -1,0 +1,59 @@
+"""Which topics a wire has and how each is kept."""
+
+import pytest
+
+from newswire.pipeline.broker.topics import DAY_MS, STAGES, TopicSpec, wire_topics
+
+
+def by_name(specs: tuple[TopicSpec, ...]) -> dict[str, TopicSpec]:
+    return {spec.name: spec for spec in specs}
+
+
+def test_every_topic_is_there_once() -> None:
+    logs = {"raw", "prepared", "unique", "analyzed", "enriched", "outcomes", "dead"}
+    tables = {"feeds", "stories", *(f"{stage}.changelog" for stage in STAGES)}
+    specs = wire_topics("wire")
+    assert sorted(spec.name for spec in specs) == sorted(f"wire.{name}" for name in logs | tables)
+    assert {spec.name for spec in specs if spec.cleanup_policy == "compact"} == {f"wire.{name}" for name in tables}
+
+
+def test_what_is_partitioned_alike_has_equal_counts_and_the_rest_has_one() -> None:
+    topics = by_name(wire_topics("wire", partitions=5))
+    many = {name for name, spec in topics.items() if spec.partitions == 5}
+    assert many == {"wire.feeds", "wire.collect.changelog", "wire.unique", "wire.analyze.changelog"}
+    assert all(spec.partitions == 1 for name, spec in topics.items() if name not in many)
+
+
+@pytest.mark.parametrize(
+    ("name", "retention_ms"),
+    [
+        ("raw", 14 * DAY_MS),
+        ("prepared", 14 * DAY_MS),
+        ("unique", 14 * DAY_MS),
+        ("analyzed", 14 * DAY_MS),
+        ("enriched", 90 * DAY_MS),
+        ("outcomes", 90 * DAY_MS),
+        ("dead", 90 * DAY_MS),
+        ("stories", None),
+        ("cluster.changelog", None),
+    ],
+)
+def test_retention(name: str, retention_ms: int | None) -> None:
+    assert by_name(wire_topics("wire"))[f"wire.{name}"].retention_ms == retention_ms
+
+
+def test_a_replay_keeps_everything() -> None:
+    specs = wire_topics("old", replay=True)
+    assert {spec.retention_ms for spec in specs if spec.cleanup_policy == "delete"} == {-1}
+
+
+def test_settings_as_kafka_takes_them() -> None:
+    topics = by_name(wire_topics("wire", max_record_bytes=1000))
+    raw = topics["wire.raw"].configs
+    assert raw["message.timestamp.type"] == "LogAppendTime"
+    assert raw["retention.ms"] == str(14 * DAY_MS)
+    changelog = topics["wire.deduplicate.changelog"].configs
+    assert changelog["cleanup.policy"] == "compact"
+    assert changelog["delete.retention.ms"] == str(DAY_MS)
+    assert "retention.ms" not in changelog
+    assert all(int(spec.configs["max.message.bytes"]) > 1000 for spec in topics.values())
