@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterable
 
-from newswire.pipeline.analysis.step import AnalyzeStep, open_analysis
+from newswire.pipeline.analysis.opening import open_analysis
+from newswire.pipeline.analysis.step import AnalyzeStep
 from newswire.pipeline.app.carry import carry_out, source_of
 from newswire.pipeline.app.stages import Worker, stage_config
 from newswire.pipeline.stage import Batch, Stage, StageApp, fatal
@@ -14,7 +15,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     def hang() -> None:
         fatal(TimeoutError("one analysis took too long"), "analyze")
 
-    step = AnalyzeStep(open_analysis(worker.settings, hang))
+    step = AnalyzeStep(open_analysis(worker.settings.analyze, hang))
     stage = Stage(app, stage_config(worker, "analyze"))
 
     @stage.agent

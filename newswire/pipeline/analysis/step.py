@@ -3,7 +3,7 @@
 from base64 import b64encode
 from typing import Protocol
 
-from newswire.pipeline.analysis.types import Analysis
+from newswire.pipeline.analysis.results import Analysis
 from newswire.pipeline.step import Result, Source, dead_letter, emission, stray
 from newswire.schemas import AnalyzedArticle, Entity, Topic, UniqueArticle
 from newswire.schemas.common import ContractError
@@ -13,10 +13,13 @@ ATTEMPTS_MAX = 3
 
 
 class Runner(Protocol):
-    """What runs the encoder: `name` says which model on which instruction set."""
+    """What runs the encoder: `name` says which model on which instruction set, `taxonomy` which topic release."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def taxonomy(self) -> str: ...
 
     async def run(self, title: str, text: str) -> Analysis:
         """Analyse one article. Whatever it raises is that article's own fault."""
@@ -40,7 +43,7 @@ class AnalyzeStep:
             analysis = await self._runner.run(article.title, article.text)
         except Exception as error:
             return self._degraded(source, article, f"{type(error).__name__}: {error}")
-        return _result(article, _analyzed(article, analysis, self._runner.name))
+        return _result(article, _analyzed(article, analysis, self._runner))
 
     def _degraded(self, source: Source, article: UniqueArticle, reason: str) -> Result:
         letter = dead_letter(
@@ -52,16 +55,16 @@ class AnalyzeStep:
             position=article.position,
             supersedes="emitted" if article.revision == 1 else "updated",
         )
-        result = _result(article, _analyzed(article, None, self._runner.name, reason[:500]))
+        result = _result(article, _analyzed(article, None, self._runner, reason[:500]))
         return Result((*result.emissions, letter), result.feed, result.counts)
 
 
 def _analyzed(
-    article: UniqueArticle, analysis: Analysis | None, model: str, reason: str | None = None
+    article: UniqueArticle, analysis: Analysis | None, runner: Runner, reason: str | None = None
 ) -> AnalyzedArticle:
     kept = {name: getattr(article, name) for name in UniqueArticle.model_fields if name != "schema_"}
     if analysis is None:
-        return AnalyzedArticle(**kept, degraded=reason, model=model)
+        return AnalyzedArticle(**kept, degraded=reason, model=runner.name, taxonomy=runner.taxonomy)
     return AnalyzedArticle(
         **kept,
         topics=tuple(Topic(id=t.id, name=t.name, score=t.score) for t in analysis.topics),
@@ -70,7 +73,8 @@ def _analyzed(
             for e in analysis.entities
         ),
         embedding=b64encode(analysis.embedding).decode(),
-        model=model,
+        model=runner.name,
+        taxonomy=runner.taxonomy,
     )
 
 
