@@ -23,6 +23,9 @@ class StageApp(faust.App):
     def __init__(self, id: str, **options: Any) -> None:  # Faust's own name
         super().__init__(id, **{"autodiscover": False, "web_enabled": False, **options})
 
+    def _create_directories(self) -> None:
+        """Faust would make folders for its tables; there are none."""
+
     async def _on_agent_error(self, agent: Any, exc: BaseException) -> Never:
         # app.agent() takes no on_error of its own
         fatal(exc, f"agent {agent.name}")

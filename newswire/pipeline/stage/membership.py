@@ -13,6 +13,7 @@ from newswire.pipeline.stage.batch import Batch
 from newswire.pipeline.stage.clients import TopicPartition, new_member
 from newswire.pipeline.stage.config import StageConfig
 from newswire.pipeline.stage.errors import StageMisuse, Stuck, fatal
+from newswire.pipeline.stage.partition import Clock
 from newswire.pipeline.stage.progress import StageProgress, Watchdog
 from newswire.pipeline.stage.task import ClosePartition, OpenPartition, PartitionTask, Surroundings
 
@@ -47,6 +48,7 @@ class Stage:
         self._log = structlog.get_logger("newswire.stage").bind(stage=config.group)
         self._registered = False
         self._tasks: dict[TopicPartition, PartitionTask] = {}
+        self._clocks: dict[TopicPartition, Clock] = {}
         self._given_up = (0, 0)  # records and transactions of partitions this process no longer owns
         self._closing = False
         self._stopping = asyncio.Lock()
@@ -136,8 +138,9 @@ class Stage:
             return
         self._log.info("assigned", partitions=sorted(partition.partition for partition in partitions))
         self._member.pause(*partitions)
+        self._clocks = {partition: self._clocks.get(partition) or Clock() for partition in partitions}
         for partition in partitions:
-            self._tasks[partition] = PartitionTask(self._around, partition)
+            self._tasks[partition] = PartitionTask(self._around, partition, self._clocks[partition])
 
     async def _revoked(self, partitions: list[TopicPartition]) -> None:
         if self._tasks:

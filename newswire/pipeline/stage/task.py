@@ -61,15 +61,18 @@ class Surroundings:
 
 
 class PartitionTask:
-    """Owns one partition from its assignment until stop(). Ends the process on any error."""
+    """Owns one partition from its assignment until stop(). Ends the process on any error.
 
-    def __init__(self, around: Surroundings, partition: TopicPartition) -> None:
+    `waiting` may run already: a group that rebalances without end must not hide that nothing is committed.
+    """
+
+    def __init__(self, around: Surroundings, partition: TopicPartition, waiting: Clock) -> None:
         self.partition = partition
         self.ready = False
         self.records = 0
         self.transactions = 0
         self.last_commit: float | None = None
-        self.waiting = Clock()  # something to do and no commit
+        self.waiting = waiting  # something to do and no commit
         self.agent = Clock()  # the agent has a batch
         self.waiting.begin()
         self._around = around
@@ -113,7 +116,6 @@ class PartitionTask:
             self._running.cancel()
         await asyncio.wait([self._running])
         self.ready = False
-        self.waiting.end()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.wait([self._reading])

@@ -1,0 +1,282 @@
+"""A namespace of its own with a feeder, worker processes and a count of what came out."""
+
+import asyncio
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import psutil
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from newswire.pipeline.stage.records import RESERVED
+from tests.stage import worker
+from tests.stage.checker import Findings, Log, check
+from tests.stage.worker import WorkerSpec
+
+PARTITIONS = 4
+COMPACTING = {
+    "segment.ms": "2000",
+    "delete.retention.ms": "86400000",
+    "min.cleanable.dirty.ratio": "0.01",
+    "max.compaction.lag.ms": "2000",
+}
+
+# one server that has imported everything, and forks: a start then costs milliseconds, not a second of a core
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.stage.worker"])
+
+
+async def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Poll until `condition` holds; raises TimeoutError naming `what` after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds:.0f} s for: {what}")
+        await asyncio.sleep(0.02)
+
+
+async def create_topics(bootstrap_servers: str, topics: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
+    """Create topics (name -> partitions and settings) and wait until clients see them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        made = [NewTopic(name, count, 1, topic_configs=dict(conf)) for name, (count, conf) in topics.items()]
+        await admin.create_topics(made)
+        deadline = time.monotonic() + 30
+        while any(not d["partitions"] or d["error_code"] for d in await admin.describe_topics(list(topics))):
+            assert time.monotonic() < deadline, "topics did not appear"
+            await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+
+
+async def read_all(bootstrap_servers: str, topic: str) -> dict[int, list[tuple[bytes, bytes | None]]]:
+    """Every committed record of a topic, by partition, in order."""
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers, isolation_level="read_committed", auto_offset_reset="none"
+    )
+    await consumer.start()
+    try:
+        async with asyncio.timeout(60):
+            numbers = await consumer._client._wait_on_metadata(topic)
+            partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
+            consumer.assign(partitions)
+            starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+            for partition in partitions:
+                consumer.seek(partition, starts[partition])
+            log: dict[int, list[tuple[bytes, bytes | None]]] = {number: [] for number in numbers}
+            for partition in partitions:
+                while await consumer.position(partition) < ends[partition]:
+                    for record in (await consumer.getmany(partition, timeout_ms=200)).get(partition, ()):
+                        log[partition.partition].append((record.key, record.value))
+            return log
+    finally:
+        await consumer.stop()
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, spec: WorkerSpec) -> None:
+        self.spec = spec
+        self.process: BaseProcess = _processes.Process(target=worker.main, args=(spec,), daemon=True)
+        self.process.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it lives; minus the signal's number if one killed it."""
+        return self.process.exitcode
+
+    async def stopped(self) -> None:
+        """Wait until it stands still (SIGSTOP)."""
+        await wait_until(lambda: psutil.Process(self._pid).status() == psutil.STATUS_STOPPED, "a worker that stands")
+
+    async def ended(self, seconds: float = 60.0) -> int:
+        """Wait for its end and return the exit code."""
+        await wait_until(lambda: self.exit_code is not None, "a worker's end", seconds)
+        assert self.exit_code is not None
+        return self.exit_code
+
+    def send(self, signum: int) -> None:
+        """Send a signal; none if it is gone."""
+        if self.exit_code is None:
+            os.kill(self._pid, signum)
+
+    async def end(self, signum: int = signal.SIGTERM, seconds: float = 45.0) -> int:
+        """Send a signal, wait for the end, return the exit code; killed after `seconds`, which is -9."""
+        self.send(signum)
+        with suppress(TimeoutError):
+            return await self.ended(seconds)
+        self.send(signal.SIGKILL)
+        return await self.ended()
+
+    @property
+    def _pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
+
+
+class Bench:
+    """Topics, a feeder, workers and a count of the output, in one namespace; `async with` one."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        namespace: str,
+        folder: Path,
+        *,
+        seed: int,
+        rate: float = 120.0,
+        changelog: Mapping[str, str] | None = None,
+        **spec: Any,
+    ) -> None:
+        self.bootstrap_servers = bootstrap_servers
+        self.random = random.Random(seed)
+        self.fed = 0
+        self.counted = 0
+        self.workers: dict[str, Worker] = {}
+        self.exits: list[tuple[str, int]] = []
+        self.restarting = True
+        self._folder = folder
+        self._namespace = namespace
+        self._changelog = changelog or {}
+        self._rate = rate
+        self._feeding = True
+        self._tasks: list[asyncio.Task[None]] = []
+        self._spec = WorkerSpec(namespace, bootstrap_servers, folder / f"{namespace}.log", **spec)
+
+    async def __aenter__(self) -> "Bench":
+        compacted = {"cleanup.policy": "compact", **self._changelog}
+        topics: dict[str, tuple[int, Mapping[str, str]]] = {
+            self.topic(name): (PARTITIONS, compacted if name == "changelog" else {})
+            for name in ("raw", "out", "new", "attempts", "changelog")
+        }
+        await create_topics(self.bootstrap_servers, topics)
+        self._tasks = [asyncio.create_task(task) for task in (self._feed(), self._count(), self._keep_up())]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for running in self.workers.values():
+            running.send(signal.SIGKILL)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def topic(self, name: str) -> str:
+        """The full name."""
+        return f"{self._namespace}.{name}"
+
+    @property
+    def log(self) -> str:
+        """What the workers logged so far."""
+        return self._spec.log.read_text() if self._spec.log.exists() else ""
+
+    def state_dir(self, name: str) -> Path:
+        """The state folder of a worker."""
+        return self._folder / f"{self._namespace}-{name}"
+
+    def start(self, name: str, **changes: Any) -> Worker:
+        """Start the worker `name`; it is started again whenever it ends by itself, then without `changes`."""
+        base = self._spec if self._spec.state_dir is None else replace(self._spec, state_dir=self.state_dir(name))
+        self.workers[name] = Worker(replace(base, name=name, **changes))
+        return self.workers[name]
+
+    async def end(self, name: str, signum: int = signal.SIGTERM) -> int:
+        """End the worker `name` for good and return its exit code."""
+        return await self.workers.pop(name).end(signum)
+
+    async def progress(self, records: int = 1) -> None:
+        """Wait until that many more records came out."""
+        target = self.counted + records
+        await wait_until(lambda: self.counted >= target, f"{records} more records on out")
+
+    async def caught_up(self, seconds: float = 90.0) -> None:
+        """Wait until everything fed up to now came out, so every partition has an owner that works."""
+        target = self.fed
+        await wait_until(lambda: self.counted >= target, f"{target} records on out", seconds)
+
+    async def pause(self, low: float, high: float) -> None:
+        """Let a random time pass, so that the next fault hits anywhere."""
+        await asyncio.sleep(self.random.uniform(low, high))
+
+    async def finish(self) -> Findings:
+        """Stop feeding, let the workers catch up if they can, end them, and check the topics."""
+        self._feeding = False
+        await self._tasks[0]
+        if not self.workers:
+            self.start("a")
+        with suppress(TimeoutError):  # the check says what is missing
+            await self.caught_up(60.0)
+        self.restarting = False
+        for name in list(self.workers):
+            await self.end(name)
+        raw, out, new, changelog = [
+            await read_all(self.bootstrap_servers, self.topic(name)) for name in ("raw", "out", "new", "changelog")
+        ]
+        return check(raw, out, new, _rows(changelog))
+
+    async def _feed(self) -> None:
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap_servers, enable_idempotence=True, request_timeout_ms=120_000
+        )
+        await producer.start()
+        try:
+            began, sent = time.monotonic(), []
+            while self._feeding:
+                while self.fed < (time.monotonic() - began) * self._rate:
+                    key = b"k%d" % (self.fed * 7919 % 700)
+                    value = json.dumps({"n": self.fed}).encode()
+                    sent.append(await producer.send(self.topic("raw"), value, key=key))
+                    self.fed += 1
+                await asyncio.sleep(0.02)
+            await asyncio.gather(*sent)
+        finally:
+            await producer.stop()
+
+    async def _count(self) -> None:
+        consumer = AIOKafkaConsumer(
+            self.topic("out"),
+            bootstrap_servers=self.bootstrap_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+        )
+        await consumer.start()
+        try:
+            while True:
+                polled = await consumer.getmany(timeout_ms=500)
+                self.counted += sum(map(len, polled.values()))
+        finally:
+            await consumer.stop()
+
+    async def _keep_up(self) -> None:
+        """The supervisor: what ended by itself is started again."""
+        while True:
+            for name, running in list(self.workers.items()):
+                if running.exit_code is not None and self.restarting:
+                    self.exits.append((name, running.exit_code))
+                    self.start(name)
+            await asyncio.sleep(0.05)
+
+
+def _rows(changelog: Log) -> dict[int, dict[bytes, bytes]]:
+    rows: dict[int, dict[bytes, bytes]] = {}
+    for partition, records in changelog.items():
+        state = rows.setdefault(partition, {})
+        for key, value in records:
+            if key.startswith(RESERVED):
+                continue
+            if value is None:
+                state.pop(key, None)
+            else:
+                state[key] = value
+    return rows

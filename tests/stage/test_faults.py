@@ -1,0 +1,216 @@
+"""The stage under faults: whatever dies, each record stands on the topics exactly once, and the state is right.
+
+Each series has a namespace of its own and all selected ones run side by side, since most of their time is waiting for
+group sessions to end. The seed is printed; NEWSWIRE_TEST_SEED sets it.
+"""
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stage.checker import Findings
+from tests.stage.harness import COMPACTING, Bench
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
+
+ROUNDS = 5
+AT_ONCE = 6
+FENCED = 70
+
+
+@dataclass
+class Series:
+    """One kind of fault: what the bench is like, and the rounds; `fenced` is the least number of exits with 70."""
+
+    rounds: Callable[[Bench], Awaitable[None]]
+    bench: dict[str, Any] = field(default_factory=dict)
+    fenced: int = 0
+
+
+@dataclass
+class Report:
+    """What came of a series."""
+
+    findings: Findings
+    exits: list[tuple[str, int]]
+    fed: int
+    seconds: float
+    log: str
+
+
+async def kills(bench: Bench) -> None:
+    """SIGKILL at a random moment, while starting too; the worker is started again."""
+    for _ in range(ROUNDS):
+        bench.start("a")
+        await bench.progress()
+        await bench.pause(0.05, 1.5)
+        assert await bench.end("a", signal.SIGKILL) == -signal.SIGKILL
+        bench.start("a")
+        await bench.pause(0.0, 0.8)
+        await bench.end("a", signal.SIGKILL)
+
+
+async def stops(bench: Bench) -> None:
+    """SIGTERM: a clean end each time."""
+    for _ in range(ROUNDS):
+        bench.start("a")
+        await bench.progress()
+        await bench.pause(0.05, 1.5)
+        assert await bench.end("a") == 0
+
+
+async def lost_folders(bench: Bench) -> None:
+    """The state folder is deleted between two lives."""
+    for _ in range(ROUNDS):
+        bench.start("a")
+        await bench.progress(50)
+        await bench.end("a", bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
+        shutil.rmtree(bench.state_dir("a"))
+
+
+async def rebalances(bench: Bench, signum: int) -> None:
+    """Workers join and leave, 1 -> 3 -> 2 -> 1."""
+    bench.start("a")
+    for _ in range(ROUNDS):
+        await bench.progress()
+        bench.start("b")
+        await bench.pause(0.2, 1.0)
+        bench.start("c")
+        await bench.caught_up()
+        for name in bench.random.sample(["a", "b", "c"], 2):
+            code = await bench.end(name, signum)
+            assert code == (0 if signum == signal.SIGTERM else -signum)
+            await bench.caught_up()
+        if "a" not in bench.workers:
+            last = next(iter(bench.workers))
+            bench.start("a")
+            await bench.pause(0.2, 1.0)
+            await bench.end(last, signum)
+
+
+async def zombies(bench: Bench) -> None:
+    """One of two workers stands still until the other has all its partitions, then goes on."""
+    bench.start("a")
+    bench.start("b")
+    await bench.caught_up()
+    for turn in range(ROUNDS):
+        frozen = bench.workers["ab"[turn % 2]]
+        await bench.pause(0.1, 1.0)
+        frozen.send(signal.SIGSTOP)
+        await bench.caught_up()
+        frozen.send(signal.SIGCONT)
+        await bench.progress(30)
+        await bench.caught_up()
+
+
+async def zombies_at(bench: Bench, point: str) -> None:
+    """A worker stands still at a named point of a step until the other has its partitions, then goes on."""
+    bench.start("b")
+    await bench.caught_up()
+    for _ in range(ROUNDS):
+        starting = point in {"before_fence", "after_fence", "after_offset", "after_restore"}
+        frozen = bench.start("a", pause_at=point, pause_count=1 if starting else bench.random.randint(4, 20))
+        await frozen.stopped()
+        await bench.caught_up()
+        frozen.send(signal.SIGCONT)
+        await bench.progress(30)
+        await bench.caught_up()
+        # gone by itself or sound again: either way it ends here and a new one comes
+        await bench.workers.pop("a").end(bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
+        if frozen.exit_code == FENCED:
+            bench.exits.append(("a", FENCED))
+
+
+async def exceptions(bench: Bench) -> None:
+    """The agent raises: the process ends at once with 70, and the next one, where the fault is gone, loses nothing."""
+    for _ in range(ROUNDS):
+        poison = bench.fed + bench.random.randint(5, 60)
+        await bench.start("a", raise_at=poison).ended()
+        await bench.caught_up()
+        await bench.workers.pop("a").end(signal.SIGKILL)
+
+
+SERIES = {
+    "kill": Series(kills, {"state_dir": Path(), "static": True}),
+    "kill, state in memory, changelog compacted": Series(kills, {"changelog": COMPACTING}),
+    "term": Series(stops, {"state_dir": Path()}),
+    "state folder deleted": Series(lost_folders, {"state_dir": Path(), "static": True}),
+    "rebalance": Series(partial(rebalances, signum=signal.SIGTERM), {"state_dir": Path()}),
+    "rebalance by kill": Series(partial(rebalances, signum=signal.SIGKILL)),
+    "zombie": Series(zombies, {"state_dir": Path()}, fenced=1),
+    "exception": Series(exceptions, {"static": True}, fenced=ROUNDS),
+    **{
+        f"zombie {point}": Series(partial(zombies_at, point=point), fenced=fenced)
+        for point, fenced in {
+            "before_fence": 0,
+            "after_fence": 0,
+            "after_offset": 0,
+            "after_restore": 0,
+            "before_begin": ROUNDS,
+            "before_end": ROUNDS,
+            "after_commit": 0,
+        }.items()
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def seed() -> int:
+    """The seed of all random choices."""
+    return int(os.environ.get("NEWSWIRE_TEST_SEED", time.time()))
+
+
+@pytest.fixture(scope="module")
+def reports(
+    request: pytest.FixtureRequest, kafka: Any, seed: int, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Report | Exception]:
+    """What came of the selected series, run side by side."""
+    chosen: list[str] = [
+        str(item.callspec.params["name"])
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and item.function.__name__ == "test_each_record_exactly_once"
+    ]
+    folder = tmp_path_factory.mktemp("faults")
+    return asyncio.run(_run_all(chosen, kafka.bootstrap_servers, folder, seed))
+
+
+async def _run_all(names: list[str], bootstrap_servers: str, folder: Path, seed: int) -> dict[str, Report | Exception]:
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def run(name: str) -> Report | Exception:
+        async with gate:
+            series, began = SERIES[name], time.monotonic()
+            namespace = f"f{seed:x}{random.randbytes(3).hex()}"
+            bench = Bench(bootstrap_servers, namespace, folder, seed=seed + list(SERIES).index(name), **series.bench)
+            try:
+                async with bench:
+                    await series.rounds(bench)
+                    findings = await bench.finish()
+                return Report(findings, bench.exits, bench.fed, time.monotonic() - began, bench.log)
+            except Exception as error:
+                error.add_note(f"series {name}, seed {seed}, exits {bench.exits}, log:\n{bench.log[-4000:]}")
+                return error
+
+    return dict(zip(names, await asyncio.gather(*map(run, names)), strict=True))
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_each_record_exactly_once(name: str, reports: dict[str, Report | Exception], seed: int) -> None:
+    report, series = reports[name], SERIES[name]
+    if isinstance(report, Exception):
+        raise report
+    print(f"{name}: seed {seed}, {report.fed} records, exits {report.exits}, {report.seconds:.0f} s, {report.findings}")
+    assert report.fed > 100
+    assert report.findings.faults == 0, report.log[-4000:]
+    assert sum(code == FENCED for _, code in report.exits) >= series.fenced
+    assert all(code == FENCED for _, code in report.exits), report.log[-4000:]

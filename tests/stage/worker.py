@@ -1,0 +1,131 @@
+"""The process that the break tests stop, kill and confuse: one stage that runs the model."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from newswire.pipeline.stage import Batch, Stage, StageApp, StageConfig, run_stages
+from tests.stage.model import decide
+
+
+@dataclass(frozen=True)
+class WorkerSpec:
+    """How a test wants its worker; see StageConfig for what has the same name.
+
+    It stops itself (SIGSTOP) when it passes the hook point `pause_at` the `pause_count`th time, raises at record
+    `raise_at`, kills itself at record `kill_at` while that record has fewer than three attempts. `own_ids` is the
+    negative control: a transactional id per worker, which fences nobody.
+    """
+
+    namespace: str
+    bootstrap_servers: str
+    log: Path
+    name: str = "a"
+    state_dir: Path | None = None
+    static: bool = False
+    pause_at: str | None = None
+    pause_count: int = 1
+    raise_at: int | None = None
+    kill_at: int | None = None
+    own_ids: bool = False
+    interval: float = 0.05
+    batch_max: int = 100
+    session_timeout_ms: int = 2000
+    transaction_timeout_ms: int = 30_000
+    max_record_bytes: int = 1_000_000
+
+    def config(self) -> "Config":
+        """The stage's settings."""
+        return Config(
+            namespace=self.namespace,
+            name="s",
+            bootstrap_servers=self.bootstrap_servers,
+            input_topic=f"{self.namespace}.raw",
+            outputs=tuple(f"{self.namespace}.{name}" for name in ("out", "new", "attempts")),
+            changelog=f"{self.namespace}.changelog",
+            state_dir=self.state_dir,
+            batch_max=self.batch_max,
+            interval=self.interval,
+            session_timeout_ms=self.session_timeout_ms,
+            transaction_timeout_ms=self.transaction_timeout_ms,
+            instance_id=self.name if self.static else None,
+            max_record_bytes=self.max_record_bytes,
+            id_suffix=f"-{self.name}" if self.own_ids else "",
+        )
+
+
+@dataclass(frozen=True)
+class Config(StageConfig):
+    """A StageConfig whose fence can be taken away."""
+
+    id_suffix: str = ""
+
+    def transactional_id(self, partition: int) -> str:
+        """The partition's id; with a suffix, no longer the same in every worker."""
+        return super().transactional_id(partition) + self.id_suffix
+
+
+def main(spec: WorkerSpec) -> None:
+    """Run until SIGTERM; everything logged goes to `spec.log`."""
+    with spec.log.open("ab") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    structlog.configure(
+        processors=[
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+    structlog.get_logger().info("worker", name=spec.name, pid=os.getpid(), pause_at=spec.pause_at)
+    asyncio.run(_run(spec))
+
+
+async def _run(spec: WorkerSpec) -> None:
+    app = StageApp(f"{spec.namespace}-{spec.name}")
+    stage = Stage(app, spec.config(), hook=_Pauses(spec.pause_at, spec.pause_count))
+    out, new, attempts = spec.config().outputs
+
+    @stage.agent
+    async def agent(batches: AsyncIterable[Batch]) -> None:
+        async for batch in batches:
+            for record in batch:
+                assert record.key is not None
+                assert record.value is not None
+                number = json.loads(record.value)["n"]
+                if number == spec.raise_at:
+                    raise RuntimeError("this record's fault")
+                if number == spec.kill_at and record.attempts < 3:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                decision = decide(batch.state, record.key, record.value)
+                batch.emit(out, key=record.key, value=decision.value, partition=batch.partition.number)
+                if decision.is_new:
+                    batch.emit(new, key=record.key, value=record.value)
+                if record.attempts:
+                    batch.emit(attempts, key=record.key, value=json.dumps([number, record.attempts]).encode())
+            batch.done()
+
+    await run_stages(app, [stage])
+
+
+class _Pauses:
+    """A hook that stops this process once."""
+
+    def __init__(self, point: str | None, count: int) -> None:
+        self._point = point
+        self._left = count
+
+    def __call__(self, point: str) -> None:
+        if point == self._point:
+            self._left -= 1
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGSTOP)
