@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
@@ -56,9 +57,9 @@ def raw_lines(count: int, seed: int = 1) -> list[bytes]:
     return lines
 
 
-def wire_settings(namespace: str, state_dir: Path, bootstrap_servers: str, **sections: object) -> Settings:
+def wire_settings(namespace: str, state_dir: Path, bootstrap_servers: str, **sections: Any) -> Settings:
     """Settings of a service on a test's Kafka: free ports, quick restarts, an analysis that takes a constant 1 ms."""
-    given = {
+    given: dict[str, Any] = {
         "kafka": {"bootstrap_servers": bootstrap_servers, "session_timeout_ms": 6000},
         "run": {"port": 0, "processes": WIRE, "restart_delay_min": 0.1, "restart_delay_max": 1.0},
         "analyze": {"constant_ms": 1.0},
