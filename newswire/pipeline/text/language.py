@@ -63,12 +63,12 @@ def detect_language(title: str, text: str, declared: str | None = None) -> Langu
         code = _TWO_LETTERS.get(found["lang"], found["lang"])
         scores[code] = max(scores.get(code, 0.0), float(found["score"]))
     best = max(scores, key=lambda code: (scores[code], code))
+    if scores[best] < SCORE_MIN:
+        return UNKNOWN
     told = (declared or "").replace("_", "-").split("-", 1)[0].strip().lower()
     if scores[best] < SURE and scores.get(told, 0.0) >= TIE_SHARE * scores[best]:
         best = told
-    if scores[best] < SCORE_MIN or len(best) != 2:
-        return UNKNOWN
-    return Language(code=best, confidence=round(scores[best], 4))
+    return Language(code=best, confidence=round(scores[best], 4)) if len(best) == 2 else UNKNOWN
 
 
 def _enough(sample: str) -> bool:
