@@ -1,0 +1,55 @@
+"""A resequencer (Hohpe and Woolf 2003, "Enterprise Integration Patterns"): records in any order in, in sequence out.
+
+The sequence is dense from 1. What comes early waits as a row of the state, so that a restart forgets nothing.
+"""
+
+from dataclasses import dataclass
+
+from newswire.pipeline.state import Row, State
+
+NEXT = b"next"
+HELD = b"held/"
+
+
+@dataclass(frozen=True, slots=True)
+class Sequenced:
+    """What a record leads to: the changes of the state, and the items that are due now, in order.
+
+    `held`: the record itself waits. `refused`: why it has no place in the sequence (then nothing changes).
+    """
+
+    rows: tuple[Row, ...] = ()
+    due: tuple[bytes, ...] = ()
+    held: bool = False
+    refused: str | None = None
+
+
+def resequence(state: State, sequence: int, item: bytes) -> Sequenced:
+    """Take the item with this number. Pure: the caller carries out `rows`.
+
+    The first item of `due`, when there is one, is `item` itself; the rest waited for it.
+    """
+    expected = next_sequence(state)
+    if sequence < expected:
+        return Sequenced(refused=f"sequence {sequence} was taken before: {expected} is next")
+    if sequence > expected:
+        if state.get(_held(sequence)) is not None:
+            return Sequenced(refused=f"sequence {sequence} waits already")
+        return Sequenced(rows=((_held(sequence), item),), held=True)
+    due, rows = [item], []
+    expected += 1
+    while (waiting := state.get(_held(expected))) is not None:
+        due.append(waiting)
+        rows.append((_held(expected), None))
+        expected += 1
+    return Sequenced(rows=(*rows, (NEXT, b"%d" % expected)), due=tuple(due))
+
+
+def next_sequence(state: State) -> int:
+    """The number that is due next."""
+    kept = state.get(NEXT)
+    return int(kept) if kept is not None else 1
+
+
+def _held(sequence: int) -> bytes:
+    return HELD + b"%d" % sequence

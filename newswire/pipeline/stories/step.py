@@ -1,0 +1,206 @@
+"""The step of the stage `cluster`: one analyzed record in, every record that is then due out, in its story."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import orjson
+
+from newswire.pipeline.settings import Settings
+from newswire.pipeline.state import State, apply_rows
+from newswire.pipeline.step import SOFTWARE, Emission, Result, Source, dead_letter, emission, outcome_emission, stray
+from newswire.pipeline.stories.assign import best_story
+from newswire.pipeline.stories.index import StoryIndex
+from newswire.pipeline.stories.resequence import resequence
+from newswire.pipeline.stories.story import (
+    NO_FEATURES,
+    OpenStory,
+    decode_story,
+    encode_story,
+    features_of,
+    join_story,
+    observed_ms,
+    open_story,
+    revise_story,
+    story_record,
+)
+from newswire.schemas import AnalyzedArticle, EnrichedArticle, Outcome, Provenance, StoryRef
+from newswire.schemas.common import ContractError
+
+STAGE = "cluster"
+ATTEMPTS_MAX = 3
+REASON_MAX = 500
+
+WATERMARK = b"watermark"
+STORY = b"story/"
+ARTICLE = b"article/"
+SWEEP_ROWS = 4
+"""Rows looked at for each article: more than it adds, so that the sweep keeps up with any load."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """An article's place: its story with the article in it, and whether the article opened it."""
+
+    story: OpenStory
+    new: bool
+
+
+class ClusterStep:
+    """Puts records back in sequence and assigns stories; its index of open stories is a cache of the state's rows.
+
+    State: `next` and `held/N` (the resequencer), `watermark` (the largest event time so far, Unix milliseconds),
+    `story/ID` a row a story, `article/ID` the story of an article.
+    """
+
+    def __init__(self, settings: Settings, state: State, taxonomy: str | None = None) -> None:
+        """Read the open stories from the state. `taxonomy` is passed over: each analysis names its own."""
+        self._window = settings.cluster.window_seconds * 1000
+        self._enough = settings.cluster.similarity_min
+        self._index = StoryIndex(decode_story(row) for _, row in state.scan(STORY))
+
+    @property
+    def open_stories(self) -> int:
+        """How many stories are open."""
+        return len(self._index)
+
+    def process(self, source: Source, state: State) -> tuple[Result, ...]:
+        """Take one record; the results are of the records that became due, in sequence, and its own where it waits.
+
+        A record that is not ours, or a second one with its number, is a stray. One that fails while its story is
+        looked for, or that took the process down ATTEMPTS_MAX times, is emitted all the same, degraded, in a story
+        of its own, with a dead letter.
+        """
+        try:
+            article = AnalyzedArticle.decode(source.value)
+        except ContractError as error:
+            return (stray(source, STAGE, str(error)),)
+        sequenced = resequence(state, article.sequence, _pack(source))
+        if sequenced.refused is not None:
+            return (stray(source, STAGE, sequenced.refused),)
+        apply_rows(state, sequenced.rows)
+        if sequenced.held:
+            return (Result((), article.feed.url, {"in": 1, "held": 1}),)
+        results = [self._emit(article, source, state, {"in": 1})]
+        for item in sequenced.due[1:]:
+            held = _unpack(item, source)
+            results.append(self._emit(AnalyzedArticle.decode(held.value), held, state, {"held": -1}))
+        return tuple(results)
+
+    def _emit(self, article: AnalyzedArticle, source: Source, state: State, counts: dict[str, int]) -> Result:
+        outcome: Literal["emitted", "updated"] = "emitted" if article.revision == 1 else "updated"
+        self._move_on(observed_ms(article), state)
+        letters: tuple[Emission, ...] = ()
+        try:
+            if source.attempts >= ATTEMPTS_MAX:
+                raise RuntimeError(f"{source.attempts} processes ended while they worked on it")
+            place = self._place(article, state)
+            row, record = encode_story(place.story), story_record(place.story)
+        except Exception as error:  # whatever it is, it is this record's own: a numbered article is always emitted
+            reason = f"{STAGE}: {type(error).__name__}: {error}"[:REASON_MAX]
+            place = _Place(open_story(article, NO_FEATURES), new=True)
+            record = story_record(place.story)
+            article = article.model_copy(update={"degraded": "; ".join(filter(None, (article.degraded, reason)))})
+            letters = (
+                dead_letter(
+                    source,
+                    STAGE,
+                    reason,
+                    id=article.id,
+                    feed_url=article.feed.url,
+                    position=article.position,
+                    supersedes=outcome,
+                ),
+            )
+        else:
+            # the story of a failed article is not kept, so that a retry looks for its story anew
+            self._index.put(place.story)
+            state.put(STORY + place.story.id.encode(), row)
+            state.put(ARTICLE + article.id.encode(), place.story.id.encode())
+        ended = Outcome(
+            id=article.id,
+            revision=article.revision,
+            outcome=outcome,
+            duplicate=article.duplicate if article.duplicate.kind != "none" else None,
+            reason=article.degraded,
+            stage=STAGE,
+            position=article.position,
+            supersedes=article.supersedes,
+            feed_url=article.feed.url,
+            observed_at=article.observed_at,
+        )
+        emissions = (
+            emission("enriched", article.id, self._enriched(article, place)),
+            emission("stories", record.id, record),
+            outcome_emission(ended),
+            *letters,
+        )
+        return Result(emissions, article.feed.url, counts | {outcome: 1})
+
+    def _place(self, article: AnalyzedArticle, state: State) -> _Place:
+        features = features_of(article)
+        if (story := self._story_of(article.id, state)) is not None:
+            return _Place(revise_story(story, article, features), new=False)
+        updated = article.duplicate.of if article.duplicate.kind == "update" else None
+        if updated is not None and (story := self._story_of(updated, state)) is not None:
+            return _Place(join_story(story, article, features), new=False)
+        fit = best_story(features, observed_ms(article), self._index, self._window, self._enough)
+        if fit is not None:
+            return _Place(join_story(fit.story, article, features), new=False)
+        return _Place(open_story(article, features), new=True)
+
+    def _story_of(self, article: str, state: State) -> OpenStory | None:
+        kept = state.get(ARTICLE + article.encode())
+        return self._index.get(kept.decode()) if kept is not None else None
+
+    def _move_on(self, moment: int, state: State) -> None:
+        """Move the watermark to an article's event time and take out what has expired by it."""
+        before = state.get(WATERMARK)
+        watermark = max(moment, int(before)) if before is not None else moment
+        if before is None or watermark != int(before):
+            state.put(WATERMARK, b"%d" % watermark)
+        for story in self._index.expire(watermark - self._window):
+            state.delete(STORY + story.id.encode())
+        for key, _ in state.sweep(SWEEP_ROWS):
+            # read again: this batch may have given the article another story
+            kept = state.get(key) if key.startswith(ARTICLE) else None
+            if kept is not None and self._index.get(kept.decode()) is None:
+                state.delete(key)
+
+    def _enriched(self, article: AnalyzedArticle, place: _Place) -> EnrichedArticle:
+        return EnrichedArticle(
+            id=article.id,
+            revision=article.revision,
+            sequence=article.sequence,
+            feed=article.feed,
+            url=article.url,
+            title=article.title,
+            text=article.text,
+            summary=article.summary,
+            authors=article.authors,
+            images=article.images,
+            language=article.language,
+            published_at=article.published_at,
+            observed_at=article.observed_at,
+            topics=article.topics,
+            entities=article.entities,
+            duplicate=article.duplicate,
+            story=StoryRef(id=place.story.id, new=place.new),
+            degraded=article.degraded,
+            cut=article.cut,
+            provenance=Provenance(software=SOFTWARE, model=article.model, taxonomy=article.taxonomy),
+        )
+
+
+def _pack(source: Source) -> bytes:
+    """A record as it waits for its turn: its place in its log, for a dead letter, then its bytes."""
+    key = source.key.decode("latin-1") if source.key is not None else None
+    head = orjson.dumps([source.topic, source.partition, source.offset, key, source.received_ms])
+    return head + b"\n" + (source.value or b"")
+
+
+def _unpack(item: bytes, released_by: Source) -> Source:
+    """The record that waited. Its attempts are those of the record that releases it: which of them fails is unknown."""
+    head, _, value = item.partition(b"\n")
+    topic, partition, offset, key, received_ms = orjson.loads(head)
+    kept = key.encode("latin-1") if key is not None else None
+    return Source(topic, partition, offset, kept, value, received_ms, released_by.attempts)
