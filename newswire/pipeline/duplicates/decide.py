@@ -16,10 +16,11 @@ Facts are words with digits and names. Where a text has many shingles of another
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
-from newswire.pipeline.duplicates.normalise import long_digest, short_digest, split_words
+from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import NO_URL, TextRow
 from newswire.pipeline.duplicates.signature import Signature, overlap, replaced_share, sign
 from newswire.schemas import Duplicate, PreparedArticle
@@ -33,13 +34,18 @@ REPLACED_NUMBERS = 0.1
 REPLACED_NAMES = 0.25
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Print:
-    """What an article is compared by; `signature` is None for a short text."""
+    """What an article is compared by: digests, and the words of its text when it is not short."""
 
     digest: bytes
     url_digest: bytes
-    signature: Signature | None
+    words: Words | None
+
+    @cached_property
+    def signature(self) -> Signature | None:
+        """The signature, None for a short text. Made when first asked for: an exact copy needs none."""
+        return None if self.words is None else sign(self.words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,7 @@ def fingerprint(article: PreparedArticle) -> Print:
     url = _url_digest(article.url)
     if len(words.folded) < WORDS_MIN:
         return Print(short_digest(article.title, article.text), url, None)
-    return Print(long_digest(words), url, sign(words))
+    return Print(long_digest(words), url, words)
 
 
 def decide(article: PreparedArticle, view: View, similarity_min: float) -> Verdict:
@@ -133,10 +139,8 @@ def _compare(
 
 def facts_replaced(new: Signature, old: Signature) -> bool:
     """Whether numbers or names of one text stand where the other has different ones."""
-    return (
-        replaced_share(new.numbers, old.numbers)[1] >= REPLACED_NUMBERS
-        or replaced_share(new.names, old.names)[1] >= REPLACED_NAMES
-    )
+    numbers, names = replaced_share(new, old)
+    return numbers >= REPLACED_NUMBERS or names >= REPLACED_NAMES
 
 
 def _similarity(new: Print, old: TextRow | None) -> float | None:

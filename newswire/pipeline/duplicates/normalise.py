@@ -12,6 +12,7 @@ from functools import cached_property
 from zlib import crc32
 
 _CHARACTERS = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_NUMBER = re.compile(r"\S*\d\S*")
 _WORD = re.compile(f"[{_CHARACTERS}]|[^\\W_{_CHARACTERS}]+")
 # For short texts signs count as well ("+3 %", an emoji), only the marks that parts sentences do not.
 _SIGN_OR_WORD = re.compile(r"[^\W_]+|[^\w\s.,;:!?'\"’‘“”«»„…()\[\]]")
@@ -31,13 +32,14 @@ class Words:
 
     def numbers(self) -> set[int]:
         """Hashes of the words that hold a digit."""
-        return set(_hashes([word for word in self.folded if any(map(str.isdigit, word))]))
+        return set(_hashes(_NUMBER.findall(" ".join(self.folded))))
 
-    def names(self) -> set[int]:
-        """Hashes of the capitalised words that the text nowhere writes small (those that only begin a sentence)."""
-        small = {word for word in self.cased if word[0].islower()}
-        pairs = zip(self.cased, self.folded, strict=True)
-        return set(_hashes([folded for cased, folded in pairs if cased[0].isupper() and folded not in small]))
+    def capitalised(self) -> tuple[set[int], set[int]]:
+        """Hashes of the capitalised words: names, and those that the text writes small elsewhere (sentence starts)."""
+        capitalised = {word for word in self.cased if word[0].isupper()}
+        folded = set(" ".join(capitalised).casefold().split())
+        names = folded.difference(self.cased)
+        return set(_hashes(list(names))), set(_hashes(list(folded - names)))
 
 
 def split_words(text: str) -> Words:

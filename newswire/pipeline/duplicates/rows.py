@@ -19,7 +19,7 @@ TEXT = b"t"
 META_ROW = struct.Struct(">qQ")
 OWN_ROW = struct.Struct(">qQ")
 NEVER = -(2**63)
-_HEAD = struct.Struct(">q16s16s16s?QHQHQH")
+_HEAD = struct.Struct(">q16s16s16s?QHQHQHQH")
 _U32 = np.dtype("<u4")
 
 
@@ -54,7 +54,7 @@ class TextRow:
 
 NO_URL = bytes(16)
 _NONE = Sketch(np.zeros(0, dtype=np.uint32), 0)
-_EMPTY = (_NONE, _NONE, _NONE)
+_EMPTY = (_NONE,) * 4
 
 
 def decode_text(row: bytes) -> TextRow:
@@ -64,14 +64,14 @@ def decode_text(row: bytes) -> TextRow:
         return TextRow(observed, id.hex(), digest, url, None)
     values = np.frombuffer(row, dtype=_U32, offset=_HEAD.size)
     ends = np.cumsum(bounds[1::2]).tolist()
-    shingles, numbers, names = (
+    shingles, numbers, names, starts = (
         Sketch(values[end - size : end], bound)
         for end, size, bound in zip(ends, bounds[1::2], bounds[::2], strict=True)
     )
     bands = values[ends[-1] :]
     if len(bands) != BANDS:
         raise ValueError(f"a text row with {len(bands)} bands")
-    return TextRow(observed, id.hex(), digest, url, Signature(shingles, numbers, names, bands))
+    return TextRow(observed, id.hex(), digest, url, Signature(shingles, numbers, names, starts, bands))
 
 
 def observed_of(row: bytes) -> int:
@@ -92,5 +92,5 @@ def own_key(id: str) -> bytes:
     return key
 
 
-def _sketches(signature: Signature) -> tuple[Sketch, Sketch, Sketch]:
-    return signature.shingles, signature.numbers, signature.names
+def _sketches(signature: Signature) -> tuple[Sketch, ...]:
+    return signature.shingles, signature.numbers, signature.names, signature.starts

@@ -42,6 +42,7 @@ WHOLE = 1 << 32
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_NO_VALUES = np.zeros(0, dtype=np.uint32)
 _SALT_ANCHOR = np.uint64(0xA076_1D64_78BD_642F)
 
 
@@ -68,24 +69,33 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """Of one text: its shingles, the facts in it (words with digits, names) and the MinHash band keys."""
+    """Of one text: its shingles, the facts in it, and the MinHash band keys.
+
+    Facts are words with digits and names; `starts` are words that are capitalised but written small elsewhere, which
+    a cut of the text may take for names.
+    """
 
     shingles: Sketch
     numbers: Sketch
     names: Sketch
+    starts: Sketch
     bands: U32
 
 
 def sign(words: Words) -> Signature:
     """The signature of a text of at least one word."""
-    hashes = np.unique(_shingle_hashes(np.array(words.hashes, dtype=np.uint64)))
+    hashes = _shingle_hashes(np.array(words.hashes, dtype=np.uint64))
+    hashes.sort()
+    hashes = hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))]
     kept = hashes[: SHINGLES_MAX + 1] >> np.uint64(32)
     bound = int(kept[SHINGLES_MAX]) if len(kept) > SHINGLES_MAX else WHOLE
     shingles = kept[:SHINGLES_MAX].astype(np.uint32)
+    names, starts = words.capitalised()
     return Signature(
         Sketch(shingles[shingles < bound] if bound < WHOLE else shingles, bound),
         _sketch(words.numbers(), FACTS_MAX),
-        _sketch(words.names(), FACTS_MAX),
+        _sketch(names, FACTS_MAX),
+        _sketch(starts, FACTS_MAX),
         _band_keys(hashes),
     )
 
@@ -109,28 +119,39 @@ def overlap(new: Sketch, old: Sketch) -> Overlap:
     a, b = _below(new, bound), _below(old, bound)
     if not len(a) or not len(b):
         return Overlap(0.0, 0.0, 0.0, 0)
-    common = common_count(a, b)
+    common = int(np.count_nonzero(_held(a, b) if len(a) <= len(b) else _held(b, a)))
     return Overlap(common / (len(a) + len(b) - common), common / len(a), common / len(b), min(len(a), len(b)))
 
 
-def common_count(a: U32, b: U32) -> int:
-    """How many hashes two sorted sets share."""
-    small, large = (a, b) if len(a) <= len(b) else (b, a)
-    places = np.searchsorted(large, small)
-    places[places == len(large)] = 0
-    return int(np.count_nonzero(large[places] == small))
+def replaced_share(new: Signature, old: Signature) -> tuple[float, float]:
+    """Of numbers and of names: the share of those of one text that stand in place of other ones of the other.
 
-
-def replaced_share(new: Sketch, old: Sketch) -> tuple[int, float]:
-    """How many facts of each stand in place of other ones of the other, and which share of the smaller set that is.
-
-    A cut copy only lacks facts; a template with other facts has as many of its own.
+    The share is of the text with fewer of them. A cut copy only lacks facts; a template with other facts has as many
+    of its own.
     """
-    bound = min(new.bound, old.bound)
+    nothing = Sketch(_NO_VALUES, WHOLE)
+    return (
+        _replaced(new.numbers, nothing, old.numbers, nothing),
+        _replaced(new.names, new.starts, old.names, old.starts),
+    )
+
+
+def _replaced(new: Sketch, also_new: Sketch, old: Sketch, also_old: Sketch) -> float:
+    bound = min(new.bound, also_new.bound, old.bound, also_old.bound)
     a, b = _below(new, bound), _below(old, bound)
-    common = common_count(a, b) if len(a) and len(b) else 0
-    replaced = min(len(a), len(b)) - common
-    return replaced, replaced / min(len(a), len(b)) if replaced else 0.0
+    own_a = len(a) - np.count_nonzero(_held(a, old.values) | _held(a, also_old.values))
+    own_b = len(b) - np.count_nonzero(_held(b, new.values) | _held(b, also_new.values))
+    replaced = min(own_a, own_b)
+    return float(replaced / min(len(a), len(b))) if replaced else 0.0
+
+
+def _held(values: U32, by: U32) -> NDArray[np.bool_]:
+    """Which of the values a sorted set holds."""
+    if not len(by):
+        return np.zeros(len(values), dtype=np.bool_)
+    places = np.searchsorted(by, values)
+    places[places == len(by)] = 0
+    return cast("NDArray[np.bool_]", by[places] == values)
 
 
 def _below(sketch: Sketch, bound: int) -> U32:
