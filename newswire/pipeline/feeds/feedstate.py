@@ -3,7 +3,7 @@
 Two rows, because most polls find nothing (304) and change only the first, which is small.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -108,17 +108,28 @@ def new_feed(settings: FeedSettings) -> FeedState:
     return FeedState(url=settings.url).with_settings(settings)
 
 
+def load_head(state: State, url: str) -> FeedState | None:
+    """A feed without its seen entries, or None when it is not in the list."""
+    row = state.get(FEED + url.encode())
+    return FeedState.decode(row) if row is not None else None
+
+
 def load(state: State, url: str) -> FeedState | None:
-    """A feed with its seen entries from the state, or None when it is not in the list."""
+    """A feed with its seen entries, or None when it is not in the list."""
     row = state.get(FEED + url.encode())
     return FeedState.decode(row, state.get(SEEN + url.encode())) if row is not None else None
 
 
-def save(state: State, feed: FeedState, before: FeedState | None) -> None:
-    """Write a feed's rows; the one of seen entries only when it changed."""
+def load_heads(state: State) -> Iterator[FeedState]:
+    """All feeds of a state, without their seen entries."""
+    return (FeedState.decode(row) for _, row in state.scan(FEED))
+
+
+def save(state: State, feed: FeedState, before: FeedState) -> None:
+    """Write a feed's row, and the one of its seen entries when they are other than before."""
     key = feed.url.encode()
     state.put(FEED + key, feed.encode())
-    if before is None or feed.seen is not before.seen:
+    if feed.seen is not before.seen:
         state.put(SEEN + key, feed.encode_seen())
 
 

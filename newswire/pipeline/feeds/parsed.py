@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from newswire.pipeline.settings import Settings
+if TYPE_CHECKING:  # the parse worker starts quicker without it
+    from newswire.pipeline.settings import Settings
 
 ENTRIES_MAX = 10_000
 """More entries of one feed than these are not remembered either (half a megabyte), so they are not read."""
@@ -23,7 +24,7 @@ class Limits:
     text_max: int = 1_000_000
 
     @classmethod
-    def of(cls, settings: Settings) -> "Limits":
+    def of(cls, settings: "Settings") -> "Limits":
         """The caps that the configuration asks for."""
         return cls(min(settings.collect.entries_max, ENTRIES_MAX), settings.text.title_max, settings.text.text_max)
 

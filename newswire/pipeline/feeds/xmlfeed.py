@@ -82,8 +82,9 @@ def _fast_entry(
         elif _is_made_up(summary, content):
             summary = ""
     media = item.get("media_content") or []
-    if not (summary or content):
-        summary, kind = next((m["description"] for m in media if m.get("description")), ""), "text/plain"
+    described = next((part["description"] for part in media if part.get("description")), None)
+    if described and not (summary or content):
+        summary, kind = described, "text/plain"
     link, entry_id = item.get("link"), item.get("id")
     return make_entry(
         limits,
