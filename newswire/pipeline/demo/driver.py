@@ -20,6 +20,7 @@ from newswire.pipeline.demo.report import LedgerReading, print_report
 from newswire.pipeline.demo.site import FeedSite
 from newswire.pipeline.demo.view import Headline, Snapshot, View, open_view
 from newswire.pipeline.demo.watch import Watch
+from newswire.pipeline.feeds.topic import write_feeds
 from newswire.pipeline.settings import Settings
 from newswire.schemas import EnrichedArticle, FeedSettings
 from newswire.schemas.common import ContractError
@@ -166,16 +167,15 @@ def headlines(articles: Sequence[EnrichedArticle]) -> tuple[Headline, ...]:
 
 
 async def _write_inputs(settings: Settings, connection: Connection, site: FeedSite) -> None:
-    producer = AIOKafkaProducer(
-        **connection.options, bootstrap_servers=connection.bootstrap_servers, enable_idempotence=True
-    )
+    added = datetime.now(UTC)
+    feeds = [
+        FeedSettings(url=site.url(feed), title=feed.title, category="demo", interval_seconds=1, added_at=added)
+        for feed in site.feeds
+    ]
+    await write_feeds(connection, settings, {feed.url: feed for feed in feeds})
+    producer = AIOKafkaProducer(bootstrap_servers=connection.bootstrap_servers, **connection.options)
     await producer.start()
     try:
-        for feed in site.feeds:
-            record = FeedSettings(
-                url=site.url(feed), title=feed.title, category="demo", interval_seconds=1, added_at=datetime.now(UTC)
-            )
-            await producer.send_and_wait(settings.topic("feeds"), record.encode(), key=record.url.encode())
         await producer.send_and_wait(settings.topic("raw"), POISON)
     finally:
         await producer.stop()
