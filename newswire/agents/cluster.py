@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterable
 
-from newswire.pipeline.analysis import TAXONOMY
 from newswire.pipeline.app.carry import carry_out, source_of
 from newswire.pipeline.app.stages import Worker, stage_config
 from newswire.pipeline.stage import Batch, Partition, Stage, StageApp
@@ -13,7 +12,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     """The stage of this role; each partition opens its index of stories from its state."""
 
     def open_partition(partition: Partition) -> ClusterStep:
-        return ClusterStep(worker.settings, partition.state, TAXONOMY)
+        return ClusterStep(worker.settings, partition.state)
 
     stage = Stage(app, stage_config(worker, "cluster"), open_partition=open_partition)
 
