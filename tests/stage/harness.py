@@ -143,7 +143,7 @@ class Bench:
         self.bootstrap_servers = bootstrap_servers
         self.random = random.Random(seed)
         self.fed = 0
-        self.counted = 0
+        self.complete = 0  # records 0 to complete-1 have come out
         self.workers: dict[str, Worker] = {}
         self.exits: list[tuple[str, int]] = []
         self.restarting = True
@@ -195,15 +195,18 @@ class Bench:
         """End the worker `name` for good and return its exit code."""
         return await self.workers.pop(name).end(signum)
 
-    async def progress(self, records: int = 1) -> None:
-        """Wait until that many more records came out."""
-        target = self.counted + records
-        await wait_until(lambda: self.counted >= target, f"{records} more records on out")
+    def readies(self, name: str) -> int:
+        """How often a partition became ready in a worker of this name."""
+        return sum("'partition ready'" in line and f"worker={name!r}" in line for line in self.log.splitlines())
+
+    async def serves(self, name: str, since: int) -> None:
+        """Wait until a partition became ready in the worker `name`, which had been so `since` times."""
+        await wait_until(lambda: self.readies(name) > since, f"a partition ready in worker {name}")
 
     async def caught_up(self, seconds: float = 90.0) -> None:
         """Wait until everything fed up to now came out, so every partition has an owner that works."""
         target = self.fed
-        await wait_until(lambda: self.counted >= target, f"{target} records on out", seconds)
+        await wait_until(lambda: self.complete >= target, f"the first {target} records on out", seconds)
 
     async def pause(self, low: float, high: float) -> None:
         """Let a random time pass, so that the next fault hits anywhere."""
@@ -251,10 +254,14 @@ class Bench:
             auto_offset_reset="earliest",
         )
         await consumer.start()
+        ahead: set[int] = set()
         try:
             while True:
-                polled = await consumer.getmany(timeout_ms=500)
-                self.counted += sum(map(len, polled.values()))
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    ahead.update(json.loads(record.value)["n"] for record in records)
+                while self.complete in ahead:
+                    ahead.remove(self.complete)
+                    self.complete += 1
         finally:
             await consumer.stop()
 

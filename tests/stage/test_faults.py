@@ -52,7 +52,7 @@ async def kills(bench: Bench) -> None:
     """SIGKILL at a random moment, while starting too; the worker is started again."""
     for _ in range(ROUNDS):
         bench.start("a")
-        await bench.progress()
+        await bench.caught_up()
         await bench.pause(0.05, 1.5)
         assert await bench.end("a", signal.SIGKILL) == -signal.SIGKILL
         bench.start("a")
@@ -64,7 +64,7 @@ async def stops(bench: Bench) -> None:
     """SIGTERM: a clean end each time."""
     for _ in range(ROUNDS):
         bench.start("a")
-        await bench.progress()
+        await bench.caught_up()
         await bench.pause(0.05, 1.5)
         assert await bench.end("a") == 0
 
@@ -73,7 +73,7 @@ async def lost_folders(bench: Bench) -> None:
     """The state folder is deleted between two lives."""
     for _ in range(ROUNDS):
         bench.start("a")
-        await bench.progress(50)
+        await bench.caught_up()
         await bench.end("a", bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
         shutil.rmtree(bench.state_dir("a"))
 
@@ -82,19 +82,20 @@ async def rebalances(bench: Bench, signum: int) -> None:
     """Workers join and leave, 1 -> 3 -> 2 -> 1."""
     bench.start("a")
     for _ in range(ROUNDS):
-        await bench.progress()
-        bench.start("b")
-        await bench.pause(0.2, 1.0)
-        bench.start("c")
         await bench.caught_up()
+        for name in ("b", "c"):
+            since = bench.readies(name)
+            bench.start(name)
+            await bench.serves(name, since)
         for name in bench.random.sample(["a", "b", "c"], 2):
             code = await bench.end(name, signum)
             assert code == (0 if signum == signal.SIGTERM else -signum)
             await bench.caught_up()
         if "a" not in bench.workers:
             last = next(iter(bench.workers))
+            since = bench.readies("a")
             bench.start("a")
-            await bench.pause(0.2, 1.0)
+            await bench.serves("a", since)
             await bench.end(last, signum)
 
 
@@ -104,12 +105,14 @@ async def zombies(bench: Bench) -> None:
     bench.start("b")
     await bench.caught_up()
     for turn in range(ROUNDS):
-        frozen = bench.workers["ab"[turn % 2]]
+        name = "ab"[turn % 2]
+        frozen = bench.workers[name]
         await bench.pause(0.1, 1.0)
         frozen.send(signal.SIGSTOP)
-        await bench.caught_up()
+        await bench.caught_up()  # only the other can see to that
+        since = bench.readies(name)
         frozen.send(signal.SIGCONT)
-        await bench.progress(30)
+        await bench.serves(name, since)
         await bench.caught_up()
 
 
@@ -121,14 +124,13 @@ async def zombies_at(bench: Bench, point: str) -> None:
         starting = point in {"before_fence", "after_fence", "after_offset", "after_restore"}
         frozen = bench.start("a", pause_at=point, pause_count=1 if starting else bench.random.randint(4, 20))
         await frozen.stopped()
-        await bench.caught_up()
+        await bench.caught_up()  # only the other can see to that
+        since = bench.readies("a")
         frozen.send(signal.SIGCONT)
-        await bench.progress(30)
+        await bench.serves("a", since)  # by itself, or started anew
         await bench.caught_up()
         # gone by itself or sound again: either way it ends here and a new one comes
         await bench.workers.pop("a").end(bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
-        if frozen.exit_code == FENCED:
-            bench.exits.append(("a", FENCED))
 
 
 async def exceptions(bench: Bench) -> None:

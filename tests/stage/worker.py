@@ -80,13 +80,15 @@ def main(spec: WorkerSpec) -> None:
     structlog.configure(
         processors=[
             structlog.processors.TimeStamper(fmt="iso"),
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(),
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "event", "worker", "pid"]),
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-    structlog.get_logger().info("worker", name=spec.name, pid=os.getpid(), pause_at=spec.pause_at)
+    structlog.contextvars.bind_contextvars(worker=spec.name, pid=os.getpid())
+    structlog.get_logger().info("worker starts", pause_at=spec.pause_at)
     asyncio.run(_run(spec))
 
 
