@@ -1,0 +1,78 @@
+"""Reading a topic up to its end as it stands, committed records only: the edge that ledger and quarantine share."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from newswire.pipeline.broker.client import admin_client, existing_topics
+
+WAIT_MS = 1_000
+CHUNK = 20_000
+
+
+class LogReader:
+    """Reads topics of one cluster; make it with `open_reader`."""
+
+    def __init__(self, consumer: Any, partitions: Mapping[str, int]) -> None:
+        self._consumer = consumer
+        self._partitions = partitions
+
+    def partitions(self, topic: str) -> list[TopicPartition]:
+        """The topic's partitions; none for a topic that is not there."""
+        return [TopicPartition(topic, number) for number in range(self._partitions.get(topic, 0))]
+
+    async def start(self, partition: TopicPartition) -> int:
+        """The offset of the oldest record that is kept."""
+        return int((await self._consumer.beginning_offsets([partition]))[partition])
+
+    async def records(self, partition: TopicPartition, since: int | None = None) -> AsyncIterator[Any]:
+        """The records from an offset (null: the oldest) to the end as it is at the call, in order.
+
+        The end is the last stable offset, so that a transaction is read whole or not at all.
+        """
+        consumer = self._consumer
+        consumer.assign([partition])
+        end = (await consumer.end_offsets([partition]))[partition]
+        position = max(since or 0, await self.start(partition))
+        consumer.seek(partition, position)
+        while position < end:
+            read = await consumer.getmany(partition, timeout_ms=WAIT_MS, max_records=CHUNK)
+            for record in read.get(partition, ()):
+                if record.offset < end:
+                    yield record
+            position = await consumer.position(partition)
+
+    async def table(self, partition: TopicPartition, wanted: Callable[[bytes], bool]) -> dict[bytes, bytes]:
+        """The newest value of each wanted key of a compacted topic; removed keys are left out."""
+        rows: dict[bytes, bytes] = {}
+        async for record in self.records(partition):
+            if record.key is None or not wanted(record.key):
+                continue
+            if record.value is None:
+                rows.pop(record.key, None)
+            else:
+                rows[record.key] = record.value
+        return rows
+
+
+@asynccontextmanager
+async def open_reader(bootstrap_servers: str, options: Mapping[str, Any]) -> AsyncIterator[LogReader]:
+    """A reader for as long as the block lasts. `options`: further arguments of every client. Raises BrokerError."""
+    async with admin_client(bootstrap_servers, options) as admin:
+        partitions = {topic: len(found) for topic, found in (await existing_topics(admin)).items()}
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap_servers,
+        group_id=None,
+        enable_auto_commit=False,
+        isolation_level="read_committed",
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=4 << 20,
+        **options,
+    )
+    await consumer.start()
+    try:
+        yield LogReader(consumer, partitions)
+    finally:
+        await consumer.stop()
