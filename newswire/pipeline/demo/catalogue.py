@@ -35,10 +35,11 @@ FEEDS = (
     SampleFeed(
         "harbour-courier.xml", "The Harbour Courier", ("harbour-courier.rss.xml",), "application/rss+xml", articles=7
     ),
+    # The agency's text is only in its second version, so that the copies are looked at in an order that one can tell.
     SampleFeed(
         "northern-ledger.xml",
         "Northern Ledger",
-        ("northern-ledger.atom.xml",),
+        ("northern-ledger.v1.atom.xml", "northern-ledger.v2.atom.xml"),
         "application/atom+xml",
         articles=5,
         validator="modified",

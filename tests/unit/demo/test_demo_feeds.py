@@ -59,7 +59,7 @@ def test_texts_are_long_enough_to_be_news() -> None:
 
 def test_one_agency_text_stands_in_three_feeds_twice_whole_and_once_cut() -> None:
     whole, again, cut = (
-        next(text for _, title, text in entries(by_title(feed)) if "satellite" in title.lower())
+        next(text for _, title, text in entries(by_title(feed), 1) if "satellite" in title.lower())
         for feed in ("The Harbour Courier", "Science Weekly Notes", "Northern Ledger")
     )
     assert whole == again
