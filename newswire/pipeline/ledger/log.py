@@ -44,6 +44,14 @@ class LogReader:
                     yield record
             position = await consumer.position(partition)
 
+    async def record_at(self, partition: TopicPartition, offset: int) -> Any | None:
+        """The record that stands at an offset, or None when it is no longer kept."""
+        if offset < await self.start(partition):
+            return None
+        async for record in self.records(partition, offset):
+            return record if record.offset == offset else None
+        return None
+
     async def table(self, partition: TopicPartition, wanted: Callable[[bytes], bool]) -> dict[bytes, bytes]:
         """The newest value of each wanted key of a compacted topic; removed keys are left out."""
         rows: dict[bytes, bytes] = {}

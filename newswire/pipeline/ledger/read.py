@@ -4,16 +4,14 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from newswire.pipeline.ledger.balance import STAGES, Books, Ledger, StageBook, balance
 from newswire.pipeline.ledger.counters import PREFIX, read_counts
 from newswire.pipeline.ledger.log import LogReader, open_reader
+from newswire.pipeline.stage.position import POSITION_KEY, InputPosition
 from newswire.pipeline.stories.resequence import HELD, NEXT
 from newswire.schemas import RawRetry
 from newswire.schemas.common import ContractError, parse_object
 
-POSITION = b"\0position"
 WRITERS = ("collect", "replay")
 
 
@@ -53,10 +51,10 @@ async def _read_stage(reader: LogReader, namespace: str, stage: str) -> tuple[St
         rows = await reader.table(partition, _is_counted)
         for feed, row in read_counts(iter(rows.items())).items():
             sums.setdefault(feed, Counter()).update(row)
-        if POSITION in rows:
-            position = orjson.loads(rows[POSITION])
-            records = (records or 0) + position["records"]
-            offset = position["offset"]
+        if POSITION_KEY in rows:
+            position = InputPosition.decode(rows[POSITION_KEY])
+            records = (records or 0) + position.records
+            offset = position.offset
         waiting += sum(key.startswith(HELD) for key in rows)
         released += int(rows[NEXT]) - 1 if NEXT in rows else 0
     if stage != "cluster":
@@ -65,7 +63,7 @@ async def _read_stage(reader: LogReader, namespace: str, stage: str) -> tuple[St
 
 
 def _is_counted(key: bytes) -> bool:
-    return key.startswith((PREFIX, HELD)) or key in (POSITION, NEXT)
+    return key.startswith((PREFIX, HELD)) or key in (POSITION_KEY, NEXT)
 
 
 async def _read_backlog(
