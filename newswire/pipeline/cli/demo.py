@@ -14,6 +14,9 @@ from rich.console import Console
 from newswire.pipeline.cli.common import one_line_errors, with_settings
 from newswire.pipeline.settings import Settings
 
+WIDTH = 120
+"""Columns of a table in a file or a pipe."""
+
 
 @click.command()
 @with_settings
@@ -31,9 +34,15 @@ def command(settings: Settings) -> None:
     with one_line_errors():
         try:
             with errors_to(log):
-                asyncio.run(run_demo(settings, real_doors(), Console()))
+                asyncio.run(run_demo(settings, real_doors(), open_console()))
         except DemoFailure as failure:
             raise click.ClickException(f"{failure}\nThe log of the service: {log}") from None
+
+
+def open_console() -> Console:
+    """Standard output: as wide as its terminal, or wide enough for the tables where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
 
 
 @contextmanager

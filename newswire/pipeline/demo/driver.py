@@ -16,11 +16,12 @@ from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.broker.namespaces import delete_namespace, list_namespaces
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.demo.catalogue import ARTICLES, POISON
-from newswire.pipeline.demo.report import LedgerReading, print_report
+from newswire.pipeline.demo.report import print_report
 from newswire.pipeline.demo.site import FeedSite
 from newswire.pipeline.demo.view import Headline, Snapshot, View, open_view
 from newswire.pipeline.demo.watch import Watch
 from newswire.pipeline.feeds.topic import write_feeds
+from newswire.pipeline.ledger.balance import Ledger
 from newswire.pipeline.settings import Settings
 from newswire.schemas import EnrichedArticle, FeedSettings
 from newswire.schemas.common import ContractError
@@ -38,7 +39,7 @@ _log = structlog.get_logger(__name__)
 
 Connect = Callable[[Settings], AbstractAsyncContextManager[Connection]]
 Serve = Callable[[Settings, Connection], AbstractAsyncContextManager[Any]]
-ReadLedger = Callable[[Settings, Connection], Awaitable[LedgerReading]]
+ReadLedger = Callable[[Settings, Connection], Awaitable[Ledger]]
 
 
 class DemoFailure(Exception):  # noqa: N818 - says what is the case
@@ -107,7 +108,7 @@ async def run_demo(settings: Settings, doors: Doors, console: Console, limit: fl
             ledger = await doors.read_ledger(settings, connection)
     print_report(console, settings.namespace, site, watch.articles, list(watch.outcomes.values()), ledger)
     if not ledger.balanced:
-        raise DemoFailure("the ledger does not balance: records are missing or were counted twice")
+        raise DemoFailure(f"the ledger does not balance: {'; '.join(ledger.faults)}")
 
 
 def missing(site: FeedSite, watch: Watch) -> list[str]:

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -11,27 +10,9 @@ from rich.text import Text
 from newswire.pipeline.demo.choice import choose, copies_of, stories_of
 from newswire.pipeline.demo.present import facts, print_article
 from newswire.pipeline.demo.site import FeedSite
-from newswire.pipeline.demo.view import OUTCOMES
+from newswire.pipeline.demo.view import TABLE_STYLE
+from newswire.pipeline.ledger.balance import OUTCOMES, Ledger
 from newswire.schemas import EnrichedArticle, Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerRow:
-    """One feed's account (or the sum of all): how many were collected, how they ended, how many are under way."""
-
-    feed: str
-    collected: int
-    outcomes: Mapping[str, int]
-    in_flight: int
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerReading:
-    """The ledger of a wire. `balanced`: collected is the sum of the outcomes and of what is in flight."""
-
-    rows: tuple[LedgerRow, ...]
-    total: LedgerRow
-    balanced: bool
 
 
 def print_report(
@@ -40,7 +21,7 @@ def print_report(
     site: FeedSite,
     articles: Sequence[EnrichedArticle],
     outcomes: Sequence[Outcome],
-    ledger: LedgerReading,
+    ledger: Ledger,
 ) -> None:
     """Print the end of the demo."""
     titles = {site.url(feed): feed.title for feed in site.feeds}
@@ -55,6 +36,8 @@ def print_report(
         console.print(Text(f"  {line}"), soft_wrap=True)
     _heading(console, f"The ledger of {namespace}: {'it balances' if ledger.balanced else 'IT DOES NOT BALANCE'}")
     console.print(ledger_table(ledger, titles))
+    for fault in ledger.faults:
+        console.print(Text(f"  {fault}", style="red"), soft_wrap=True)
     console.print(Text("\nThe wire stays on the broker. Look at it again:"))
     for command in ("subscribe --from earliest --idle 5", "dead list", "ledger"):
         console.print(Text(f"  newswire {command} --namespace {namespace}"), soft_wrap=True)
@@ -80,19 +63,19 @@ def sights(site: FeedSite, articles: Sequence[EnrichedArticle], outcomes: Sequen
     ]
 
 
-def ledger_table(ledger: LedgerReading, titles: Mapping[str, str]) -> Table:
+def ledger_table(ledger: Ledger, titles: Mapping[str, str]) -> Table:
     """The ledger with a row a feed (named by `titles`, by its URL) and the sum."""
-    table = Table(show_footer=True)
+    table = Table(show_footer=True, **TABLE_STYLE)
     total = ledger.total
     table.add_column("feed", footer="all")
     table.add_column("collected", justify="right", footer=str(total.collected))
     for kind in OUTCOMES:
         table.add_column(kind, justify="right", footer=str(total.outcomes.get(kind, 0)))
-    table.add_column("in flight", justify="right", footer=str(total.in_flight))
-    for row in ledger.rows:
-        name = titles.get(row.feed, row.feed) or "(not readable)"
+    table.add_column("in flight", justify="right", footer=str(total.under_way))
+    for row in ledger.feeds:
+        name = titles.get(row.feed or "", row.feed) or "(not readable)"
         ends = (str(row.outcomes.get(kind, 0)) for kind in OUTCOMES)
-        table.add_row(Text(name), str(row.collected), *ends, str(row.in_flight))
+        table.add_row(Text(name), str(row.collected), *ends, str(row.under_way))
     return table
 
 

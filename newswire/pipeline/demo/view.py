@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import MappingProxyType, TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-OUTCOMES = ("emitted", "updated", "duplicate", "seen", "rejected", "dead")
+from newswire.pipeline.ledger.balance import OUTCOMES
+
+TABLE_STYLE: dict[str, Any] = {"box": SIMPLE_HEAD, "padding": 0, "show_edge": False}
+"""Narrow enough for the columns of a ledger on a terminal of 80 characters."""
 NEWEST = 8
 """Headlines that the table on a terminal has room for."""
 
@@ -134,12 +138,12 @@ def headline_text(headline: Headline) -> Text:
 
 def draw(snapshot: Snapshot) -> RenderableType:
     """The table of one moment, for a terminal."""
-    counts = Table(title=f"newswire demo · {snapshot.phase} · {snapshot.elapsed:.0f} s", title_justify="left")
-    for name in ("feeds", "polls", "304", "collected", *OUTCOMES, "in flight"):
+    title = Text(f"newswire demo · {snapshot.phase} · {snapshot.elapsed:.0f} s · {snapshot.feeds} feeds", style="bold")
+    counts = Table(**TABLE_STYLE)
+    for name in ("polls", "304", "collected", *OUTCOMES, "in flight"):
         counts.add_column(name, justify="right")
     ends = (str(snapshot.outcomes.get(kind, 0)) for kind in OUTCOMES)
     counts.add_row(
-        str(snapshot.feeds),
         str(snapshot.polls),
         str(snapshot.unchanged),
         str(snapshot.collected),
@@ -149,4 +153,4 @@ def draw(snapshot: Snapshot) -> RenderableType:
     lines = [headline_text(headline) for headline in snapshot.headlines[-NEWEST:]]
     for line in lines:
         line.no_wrap, line.overflow = True, "ellipsis"
-    return Group(counts, *lines)
+    return Group(title, counts, *lines)

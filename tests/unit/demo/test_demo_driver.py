@@ -28,9 +28,9 @@ from newswire.pipeline.demo.driver import (
     outlived,
     run_demo,
 )
-from newswire.pipeline.demo.report import LedgerReading, LedgerRow
 from newswire.pipeline.demo.site import FeedSite
 from newswire.pipeline.demo.watch import Watch
+from newswire.pipeline.ledger.balance import Entry, Ledger
 from newswire.pipeline.settings import Settings
 from newswire.schemas import FeedSettings
 from tests.unit.demo.samples import article, outcome
@@ -133,9 +133,9 @@ def doors(kafka: "Kafka", serve: object, *, balanced: bool = True) -> Doors:
         await ensure_topics(kafka.bootstrap_servers, wire_topics(settings.namespace, partitions=2))
         yield Connection(kafka.bootstrap_servers)
 
-    async def read_ledger(settings: Settings, connection: Connection) -> LedgerReading:
-        total = LedgerRow("", ARTICLES + 1, {"emitted": ARTICLES, "dead": 1}, 0)
-        return LedgerReading((total,), total, balanced)
+    async def read_ledger(settings: Settings, connection: Connection) -> Ledger:
+        total = Entry(None, ARTICLES + 1, {"emitted": ARTICLES, "dead": 1}, {})
+        return Ledger((total,), total, 0, () if balanced else ("one article is nowhere",))
 
     return Doors(connect=connect, serve=serve, read_ledger=read_ledger)  # type: ignore[arg-type]
 
@@ -165,5 +165,5 @@ async def test_what_does_not_arrive_is_named(kafka: "Kafka", namespace: str) -> 
 @pytest.mark.broker
 async def test_a_ledger_that_does_not_balance_is_a_failure(kafka: "Kafka", namespace: str) -> None:
     broken = doors(kafka, stand_in, balanced=False)
-    with pytest.raises(DemoFailure, match="does not balance"):
+    with pytest.raises(DemoFailure, match="does not balance: one article is nowhere"):
         await run_demo(demo_settings(Settings(), namespace), broken, Console(file=io.StringIO()), limit=30)

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from newswire.pipeline.demo.choice import choose, copies_of, newest, stories_of
 from newswire.pipeline.demo.present import facts, first_lines, group_entities, print_article
-from newswire.pipeline.demo.report import LedgerReading, LedgerRow, ledger_table
+from newswire.pipeline.demo.report import ledger_table
 from newswire.pipeline.demo.view import Headline, LiveView, PlainView, Snapshot, counts_line, open_view
+from newswire.pipeline.ledger.balance import Entry, Ledger
 from newswire.schemas import Duplicate, Feed, Language, StoryRef
 from tests.unit.demo.samples import article, entity, outcome
 
@@ -120,12 +121,11 @@ def test_the_choice_shows_each_thing_once_and_is_limited() -> None:
 
 
 def test_the_ledger_table_names_feeds_and_sums() -> None:
-    row = LedgerRow("http://127.0.0.1:1/b.xml", 3, {"emitted": 2, "seen": 1}, 0)
-    ledger = LedgerReading(
-        (row, LedgerRow("", 1, {"dead": 1}, 0)), LedgerRow("", 4, {"emitted": 2, "dead": 1}, 0), True
-    )
-    console = Console(file=io.StringIO(), width=120)
+    row = Entry("http://127.0.0.1:1/b.xml", 4, {"emitted": 2, "seen": 1}, {"raw": 1})
+    strange = Entry("", 1, {"dead": 1}, {})
+    ledger = Ledger((row, strange), Entry(None, 5, {"emitted": 2, "seen": 1, "dead": 1}, {"raw": 1}), 0, ())
+    console = Console(file=io.StringIO(), width=80)
     console.print(ledger_table(ledger, {"http://127.0.0.1:1/b.xml": "Feed B"}))
     assert "Feed B" in shown(console)
     assert "(not readable)" in shown(console)
-    assert [column.footer for column in ledger_table(ledger, {}).columns][:3] == ["all", "4", "2"]
+    assert [column.footer for column in ledger_table(ledger, {}).columns][:3] == ["all", "5", "2"]
