@@ -12,7 +12,6 @@ from functools import cached_property
 from zlib import crc32
 
 _CHARACTERS = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_NUMBER = re.compile(r"\S*\d\S*")
 _WORD = re.compile(f"[{_CHARACTERS}]|[^\\W_{_CHARACTERS}]+")
 # For short texts signs count as well ("+3 %", an emoji), only the marks that parts sentences do not.
 _SIGN_OR_WORD = re.compile(r"[^\W_]+|[^\w\s.,;:!?'\"’‘“”«»„…()\[\]]")
@@ -32,7 +31,8 @@ class Words:
 
     def numbers(self) -> set[int]:
         """Hashes of the words that hold a digit."""
-        return set(_hashes(_NUMBER.findall(" ".join(self.folded))))
+        # Words are letters and digits only: what is not all letters holds a digit.
+        return set(_hashes([word for word in self.folded if not word.isalpha()]))
 
     def capitalised(self) -> tuple[set[int], set[int]]:
         """Hashes of the capitalised words: names, and those that the text writes small elsewhere (sentence starts)."""

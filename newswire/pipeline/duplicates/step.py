@@ -156,7 +156,8 @@ def _pass_on(
     article: PreparedArticle, verdict: Verdict, kept: Print, state: State, watermark: int, sequence: int
 ) -> Decision:
     fields = {name: getattr(article, name) for name in PreparedArticle.model_fields if name != "schema_"}
-    unique = UniqueArticle(**fields, sequence=sequence, duplicate=verdict.duplicate)
+    # Validated when it was read: not once more.
+    unique = UniqueArticle.model_construct(**fields, sequence=sequence, duplicate=verdict.duplicate)
     observed = to_ms(article.observed_at)
     text = TextRow(observed, article.id, kept.digest, kept.url_digest, kept.signature)
     key = own_key(article.id)
