@@ -14,6 +14,7 @@ from rich.console import Console
 from newswire.pipeline.cli.common import one_line_errors, with_settings
 from newswire.pipeline.settings import Settings
 
+HINT = "`newswire doctor` tells what an installation lacks. The log of the service:"
 WIDTH = 120
 """Columns of a table in a file or a pipe."""
 
@@ -36,7 +37,7 @@ def command(settings: Settings) -> None:
             with errors_to(log):
                 asyncio.run(run_demo(settings, real_doors(), open_console()))
         except DemoFailure as failure:
-            raise click.ClickException(f"{failure}\nThe log of the service: {log}") from None
+            raise click.ClickException(f"{failure}\n{HINT} {log}") from None
 
 
 def open_console() -> Console:

@@ -1,5 +1,6 @@
 """Runs the demo: the real service over the bundled feeds, until everything that they hold has its outcome."""
 
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -95,9 +96,9 @@ async def run_demo(settings: Settings, doors: Doors, console: Console, limit: fl
     """
     began = time.monotonic()
     with open_view(console) as view:
-        view.show(Snapshot("starting Apache Kafka"))
+        view.show(Snapshot("starting Apache Kafka (fetched first where it is missing)"))
         async with FeedSite() as site, doors.connect(settings) as connection:
-            await _forget_old_demos(connection)
+            await _forget_old_demos(settings, connection)
             async with Watch(settings, connection) as watch:
                 await _write_inputs(settings, connection, site)
                 began = time.monotonic()
@@ -182,12 +183,14 @@ async def _write_inputs(settings: Settings, connection: Connection, site: FeedSi
         await producer.stop()
 
 
-async def _forget_old_demos(connection: Connection) -> None:
+async def _forget_old_demos(settings: Settings, connection: Connection) -> None:
     now = datetime.now(UTC)
     try:
         for namespace in await list_namespaces(connection.bootstrap_servers, connection.options):
             if outlived(namespace, now):
                 await delete_namespace(connection.bootstrap_servers, namespace, connection.options)
+                # The caches of its workers, which nobody can use without the topics.
+                shutil.rmtree(settings.state_dir / "workers" / namespace, ignore_errors=True)
     except (TimeoutError, BrokerError) as error:
         # Left-overs of another demo are no reason not to show this one.
         _log.warning("an old demo stays on the broker", reason=str(error))

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
 
 from newswire.pipeline.broker.admin import ensure_topics
+from newswire.pipeline.broker.namespaces import list_namespaces
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.cli.demo import errors_to
 from newswire.pipeline.connection import Connection
@@ -141,12 +142,19 @@ def doors(kafka: "Kafka", serve: object, *, balanced: bool = True) -> Doors:
 
 
 @pytest.mark.broker
-async def test_a_demo_ends_by_itself_and_prints_articles_and_ledger(kafka: "Kafka", namespace: str) -> None:
+async def test_a_demo_ends_by_itself_and_prints_articles_and_ledger(
+    kafka: "Kafka", namespace: str, tmp_path: Path
+) -> None:
     out = io.StringIO()
-    settings = demo_settings(Settings(), namespace)
+    settings = demo_settings(Settings(state_dir=tmp_path), namespace)
+    old = "demo-20200101-000000"
+    await ensure_topics(kafka.bootstrap_servers, wire_topics(old, partitions=1))
+    (tmp_path / "workers" / old / "wire").mkdir(parents=True)
     await run_demo(settings, doors(kafka, stand_in), Console(file=out, width=120), limit=30)
     assert f"{ARTICLES} emitted, 1 dead, 0 in flight" in out.getvalue()
     assert "Title of a" in out.getvalue()
+    assert old not in await list_namespaces(kafka.bootstrap_servers)
+    assert not (tmp_path / "workers" / old).exists()
     assert f"The ledger of {namespace}: it balances" in out.getvalue()
     reader = AIOKafkaConsumer(
         settings.topic("raw"), bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
