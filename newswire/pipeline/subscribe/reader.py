@@ -150,12 +150,12 @@ async def _begin(consumer: Any, place: "_Place", name: str, *, latest: bool, gro
     if grouped:
         consumer.subscribe([name], listener=place)
         return
-    partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name))]
-    consumer.assign(partitions)
+    partition = TopicPartition(name, 0)  # the order of the wire is the order of one log
+    consumer.assign([partition])
     if latest:
-        await consumer.seek_to_end(*partitions)
+        await consumer.seek_to_end(partition)
     else:
-        await consumer.seek_to_beginning(*partitions)
+        await consumer.seek_to_beginning(partition)
 
 
 def _decode(record: Any) -> EnrichedArticle | None:
