@@ -33,7 +33,9 @@ COMPACTING = {
 
 # one server that has imported everything, and forks: a start then costs milliseconds, not a second of a core
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.stage.worker"])
+_processes.set_forkserver_preload(
+    ["tests.stage.worker", "faust.transport.drivers.aiokafka", "faust.tables.manager", "faust.app.router"]
+)
 
 
 async def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
@@ -136,7 +138,7 @@ class Bench:
         folder: Path,
         *,
         seed: int,
-        rate: float = 120.0,
+        rate: float = 80.0,
         changelog: Mapping[str, str] | None = None,
         **spec: Any,
     ) -> None:
@@ -199,9 +201,19 @@ class Bench:
         """How often a partition became ready in a worker of this name."""
         return sum("'partition ready'" in line and f"worker={name!r}" in line for line in self.log.splitlines())
 
-    async def serves(self, name: str, since: int) -> None:
-        """Wait until a partition became ready in the worker `name`, which had been so `since` times."""
-        await wait_until(lambda: self.readies(name) > since, f"a partition ready in worker {name}")
+    async def serves(self, name: str, since: int, partitions: int = 1) -> None:
+        """Wait until partitions became ready in the worker `name`, where that had happened `since` times."""
+        await wait_until(lambda: self.readies(name) >= since + partitions, f"a partition ready in worker {name}")
+
+    async def wakes(self, running: Worker, since: int) -> None:
+        """Wait until a worker that stood still ended, or got a partition ready again."""
+        name = running.spec.name
+        await wait_until(lambda: running.exit_code is not None or self.readies(name) > since, f"{name} to wake or end")
+
+    async def fed_more(self, records: int) -> None:
+        """Wait until that many more records were fed."""
+        target = self.fed + records
+        await wait_until(lambda: self.fed >= target, f"{records} more records fed")
 
     async def caught_up(self, seconds: float = 90.0) -> None:
         """Wait until everything fed up to now came out, so every partition has an owner that works."""

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from newswire.pipeline.broker.embedded import EmbeddedBroker
 from tests.stage.checker import Findings
 from tests.stage.harness import COMPACTING, Bench
 
@@ -30,11 +31,17 @@ FENCED = 70
 
 @dataclass
 class Series:
-    """One kind of fault: what the bench is like, and the rounds; `fenced` is the least number of exits with 70."""
+    """One kind of fault: the rounds and what the bench is like.
 
-    rounds: Callable[[Bench], Awaitable[None]]
+    `fenced` is the least number of exits with 70; `own_broker` gives the rounds a broker of their own, `broken` says
+    that the checker must find faults.
+    """
+
+    rounds: Callable[..., Awaitable[None]]
     bench: dict[str, Any] = field(default_factory=dict)
     fenced: int = 0
+    own_broker: bool = False
+    broken: bool = False
 
 
 @dataclass
@@ -126,11 +133,43 @@ async def zombies_at(bench: Bench, point: str) -> None:
         await frozen.stopped()
         await bench.caught_up()  # only the other can see to that
         since = bench.readies("a")
+        del bench.workers["a"]  # not started again: the next round starts its own
         frozen.send(signal.SIGCONT)
-        await bench.serves("a", since)  # by itself, or started anew
+        await bench.wakes(frozen, since)
+        if frozen.exit_code is not None:
+            bench.exits.append(("a", frozen.exit_code))
         await bench.caught_up()
-        # gone by itself or sound again: either way it ends here and a new one comes
-        await bench.workers.pop("a").end(bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
+        await frozen.end(bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
+
+
+async def unfenced_zombies(bench: Bench) -> None:
+    """The negative control: workers whose transactional ids are their own, stopped before the end of a transaction."""
+    bench.start("b")
+    await bench.caught_up()
+    for _ in range(ROUNDS):
+        since = bench.readies("b")
+        frozen = bench.start("a", pause_at="before_end", pause_count=bench.random.randint(4, 20))
+        await frozen.stopped()
+        # its open transaction hides what the other commits: no count can tell, so a hundred records have to be enough
+        await bench.serves("b", since, 4)
+        await bench.fed_more(100)
+        del bench.workers["a"]
+        frozen.send(signal.SIGCONT)
+        await bench.pause(0.5, 1.0)
+        await frozen.end(signal.SIGKILL)
+
+
+async def broker_kills(bench: Bench, broker: EmbeddedBroker) -> None:
+    """SIGKILL to the broker, a moment of nothing, and a start on the same data."""
+    for name in ("a", "b"):
+        bench.start(name)
+    for _ in range(ROUNDS):
+        await bench.caught_up()
+        await bench.pause(0.1, 1.0)
+        await asyncio.to_thread(broker.kill)
+        await bench.pause(0.5, 3.0)
+        await asyncio.to_thread(broker.restart)
+    await bench.caught_up()
 
 
 async def exceptions(bench: Bench) -> None:
@@ -150,7 +189,9 @@ SERIES = {
     "rebalance": Series(partial(rebalances, signum=signal.SIGTERM), {"state_dir": Path()}),
     "rebalance by kill": Series(partial(rebalances, signum=signal.SIGKILL)),
     "zombie": Series(zombies, {"state_dir": Path()}, fenced=1),
+    "broker killed": Series(broker_kills, {"state_dir": Path()}, own_broker=True),
     "exception": Series(exceptions, {"static": True}, fenced=ROUNDS),
+    "negative control": Series(unfenced_zombies, {"own_ids": True}, broken=True),
     **{
         f"zombie {point}": Series(partial(zombies_at, point=point), fenced=fenced)
         for point, fenced in {
@@ -182,6 +223,7 @@ def reports(
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.function.__name__ == "test_each_record_exactly_once"
     ]
+    print(f"NEWSWIRE_TEST_SEED={seed}")
     folder = tmp_path_factory.mktemp("faults")
     return asyncio.run(_run_all(chosen, kafka.bootstrap_servers, folder, seed))
 
@@ -193,26 +235,36 @@ async def _run_all(names: list[str], bootstrap_servers: str, folder: Path, seed:
         async with gate:
             series, began = SERIES[name], time.monotonic()
             namespace = f"f{seed:x}{random.randbytes(3).hex()}"
-            bench = Bench(bootstrap_servers, namespace, folder, seed=seed + list(SERIES).index(name), **series.bench)
+            own = EmbeddedBroker(folder / namespace) if series.own_broker else None
+            servers = (await asyncio.to_thread(own.ensure)).bootstrap_servers if own else bootstrap_servers
+            bench = Bench(servers, namespace, folder, seed=seed + list(SERIES).index(name), **series.bench)
             try:
                 async with bench:
-                    await series.rounds(bench)
+                    await (series.rounds(bench, own) if own else series.rounds(bench))
                     findings = await bench.finish()
-                return Report(findings, bench.exits, bench.fed, time.monotonic() - began, bench.log)
+                report = Report(findings, bench.exits, bench.fed, time.monotonic() - began, bench.log)
+                print(f"{name}: {report.fed} records, exits {report.exits}, {report.seconds:.0f} s, {findings}")
+                return report
             except Exception as error:
                 error.add_note(f"series {name}, seed {seed}, exits {bench.exits}, log:\n{bench.log[-4000:]}")
                 return error
+            finally:
+                if own:
+                    await asyncio.to_thread(own.kill)
+                    shutil.rmtree(folder / namespace)
 
     return dict(zip(names, await asyncio.gather(*map(run, names)), strict=True))
 
 
 @pytest.mark.parametrize("name", SERIES)
-def test_each_record_exactly_once(name: str, reports: dict[str, Report | Exception], seed: int) -> None:
+def test_each_record_exactly_once(name: str, reports: dict[str, Report | Exception]) -> None:
     report, series = reports[name], SERIES[name]
     if isinstance(report, Exception):
         raise report
-    print(f"{name}: seed {seed}, {report.fed} records, exits {report.exits}, {report.seconds:.0f} s, {report.findings}")
     assert report.fed > 100
+    if series.broken:
+        assert report.findings.faults > 0
+        return
     assert report.findings.faults == 0, report.log[-4000:]
     assert sum(code == FENCED for _, code in report.exits) >= series.fenced
     assert all(code == FENCED for _, code in report.exits), report.log[-4000:]

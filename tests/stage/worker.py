@@ -35,7 +35,7 @@ class WorkerSpec:
     raise_at: int | None = None
     kill_at: int | None = None
     own_ids: bool = False
-    interval: float = 0.05
+    interval: float = 0.1
     batch_max: int = 100
     session_timeout_ms: int = 2000
     transaction_timeout_ms: int = 30_000

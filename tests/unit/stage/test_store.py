@@ -1,0 +1,125 @@
+"""The two stores are one to the eye, a cache survives its process, and a folder has one owner."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
+from newswire.pipeline.stage.rocks import RocksStore, upper_bound
+from newswire.pipeline.stage.store import DictStore
+
+KEYS = st.lists(st.sampled_from(b"\x01ab\xff"), min_size=1, max_size=3).map(bytes)
+WRITES = st.dictionaries(KEYS, st.none() | st.binary(max_size=4), max_size=8)
+STEPS = st.lists(st.tuples(WRITES, KEYS, st.integers(0, 3)), max_size=8)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[RocksStore]:
+    made = RocksStore(tmp_path / "state")
+    yield made
+    made.close()
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS)
+def test_both_stores_agree(store: RocksStore, steps: list[tuple[dict[bytes, bytes | None], bytes, int]]) -> None:
+    store.wipe()
+    plain = DictStore()
+    for position, (writes, key, limit) in enumerate(steps):
+        for each in (store, plain):
+            each.apply(writes | {b"\0own": b"row"}, position, 1.0)
+        assert list(store.scan(b"")) == list(plain.scan(b""))
+        for prefix in (key, key[:1]):
+            assert list(store.scan(prefix)) == list(plain.scan(prefix))
+        assert store.get(key) == plain.get(key)
+        assert store.sweep(limit) == plain.sweep(limit)
+        assert (store.position, store.fresh_at) == (plain.position, plain.fresh_at)
+
+
+@given(prefix=st.binary(max_size=3), key=st.binary(max_size=4))
+def test_upper_bound_is_the_first_key_after_the_prefix(prefix: bytes, key: bytes) -> None:
+    bound = upper_bound(prefix)
+    assert key.startswith(prefix) == (key >= prefix and (bound is None or key < bound))
+
+
+@pytest.mark.parametrize("kind", ["dict", "rocks"])
+def test_sweep_sees_every_row_once_a_round(kind: str, store: RocksStore) -> None:
+    swept = DictStore() if kind == "dict" else store
+    swept.apply({b"k%02d" % n: b"v" for n in range(10)} | {b"\0own": b""}, 1, 0.0)
+    calls = [swept.sweep(4) for _ in range(3)]
+    assert [len(rows) for rows in calls] == [4, 4, 2]
+    assert sorted(key for rows in calls for key, _ in rows) == [b"k%02d" % n for n in range(10)]
+    assert swept.sweep(4) == calls[0]
+
+
+def test_sweep_goes_on_behind_a_deleted_row(store: RocksStore) -> None:
+    store.apply({b"a": b"1", b"b": b"2", b"c": b"3"}, 1, 0.0)
+    assert store.sweep(1) == [(b"a", b"1")]
+    store.apply({b"b": None}, 2, 0.0)
+    assert store.sweep(1) == [(b"c", b"3")]
+
+
+def test_rows_and_position_survive_the_process(tmp_path: Path) -> None:
+    first = RocksStore(tmp_path / "state")
+    first.apply({b"a": b"1"}, 7, 99.5)
+    first.close()
+    second = RocksStore(tmp_path / "state")
+    assert (second.get(b"a"), second.position, second.fresh_at) == (b"1", 7, 99.5)
+    second.wipe()
+    second.close()
+    third = RocksStore(tmp_path / "state")
+    assert (third.get(b"a"), third.position, third.fresh_at) == (None, 0, 0.0)
+    third.close()
+
+
+def test_a_folder_has_one_owner(tmp_path: Path, store: RocksStore) -> None:
+    with pytest.raises(StateLocked, match="held by another process"):
+        RocksStore(tmp_path / "state")
+    store.apply({b"a": b"1"}, 1, 0.0)
+    assert store.get(b"a") == b"1"
+
+
+def test_a_corrupt_folder_is_wiped(tmp_path: Path) -> None:
+    first = RocksStore(tmp_path / "state")
+    first.apply({b"a": b"1"}, 7, 1.0)
+    first.close()
+    (tmp_path / "state" / "CURRENT").write_text("nonsense")
+    second = RocksStore(tmp_path / "state")
+    assert (second.get(b"a"), second.position) == (None, 0)
+    second.close()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StateWriteFailed, match="state folder"):
+        RocksStore(tmp_path / "file" / "state")
+
+
+def test_a_failed_write_is_named(store: RocksStore) -> None:
+    store._db.close()
+    with pytest.raises(StateWriteFailed, match="cannot be written"):
+        store.apply({b"a": b"1"}, 1, 0.0)
+    store._db = store._open()
+
+
+def test_the_cache_row_is_written_with_the_rows(store: RocksStore) -> None:
+    store.apply({b"a": b"1"}, 3, 4.0)
+    assert json.loads(store.get(b"\0cache") or b"") == {"position": 3, "fresh_at": 4.0}
+
+
+def test_a_scan_without_end_does_not_slow_the_next(store: RocksStore) -> None:
+    """A run of deleted rows behind the prefix is not walked over."""
+    store.apply({b"b%06d" % n: b"v" for n in range(50_000)}, 1, 0.0)
+    store.apply({b"b%06d" % n: None for n in range(50_000)} | {b"z": b""}, 2, 0.0)
+    began = time.perf_counter()
+    for _ in range(20):
+        assert list(store.scan(b"a")) == []
+    bounded = time.perf_counter() - began
+    began = time.perf_counter()
+    assert list(store.scan(b"b")) == []
+    assert bounded < 20 * (time.perf_counter() - began)
