@@ -75,18 +75,18 @@ class CopyIndex:
         return [sequence for _, sequence in sorted(alive)[:limit]]
 
     def add(self, sequence: int, observed_ms: int, keys: U32) -> None:
-        """Put a text in under its unique keys."""
+        """Put a text in under its keys, unique and in order, at least one."""
         if self._filled + len(keys) > LOAD_MAX * self._cells.size:
             self._grow()
         cell = self._new_slot(sequence, observed_ms) + 1
         buckets = keys >> np.uint32(32 - self._bits)
         empty = self._cells[buckets] == 0
         same = np.count_nonzero((self._tags[buckets] == keys[:, None]) & ~empty, axis=1)
-        first = np.zeros(len(keys), dtype=bool)
-        first[np.unique(buckets, return_index=True)[1]] = True
+        # Sorted keys have sorted buckets: of those that meet in one, the first is placed here and the rest slowly.
+        first = np.concatenate(([True], buckets[1:] != buckets[:-1]))
         simple = first & empty.any(axis=1) & (same < PER_KEY)
-        if self._overflow:
-            simple &= np.array([key not in self._overflow for key in keys.tolist()], dtype=bool)
+        for key in self._overflow.keys() & keys.tolist():
+            simple &= keys != key
         columns = empty.argmax(axis=1)[simple]
         self._tags[buckets[simple], columns] = keys[simple]
         self._cells[buckets[simple], columns] = cell
@@ -104,8 +104,8 @@ class CopyIndex:
         rows, columns = np.nonzero(mine)
         self._cells[buckets[rows], columns] = 0
         self._filled -= len(columns)
-        for key in keys.tolist() if self._overflow else ():
-            held = self._overflow.get(key, [])
+        for key in self._overflow.keys() & keys.tolist():
+            held = self._overflow[key]
             gone.update(cell for cell in held if self._sequences[cell - 1] == sequence)
             self._keep_overflow(key, [cell for cell in held if self._sequences[cell - 1] != sequence])
         self._free.extend(cell - 1 for cell in gone)
@@ -114,9 +114,8 @@ class CopyIndex:
         buckets = keys >> np.uint32(32 - self._bits)
         cells = self._cells[buckets]
         found: list[int] = (cells[(self._tags[buckets] == keys[:, None]) & (cells != 0)] - np.uint32(1)).tolist()
-        if self._overflow:
-            for key in keys.tolist():
-                found.extend(cell - 1 for cell in self._overflow.get(key, ()))
+        for key in self._overflow.keys() & keys.tolist():
+            found.extend(cell - 1 for cell in self._overflow[key])
         return found
 
     def _add_slowly(self, key: int, cell: int) -> None:
