@@ -72,21 +72,26 @@ def score(
     parts: list[tuple[float, float]] = []
     if features.words and story.words and (features.language in story.languages or not features.language):
         value = _cosine(features.words, squares[0], story.words, index)
-        parts.append((weights.words, value / weights.words_even))
+        parts.append((weights.words, _evened(value, weights.words_even)))
     if features.entities and story.entities:
         value = _cosine(features.entities, squares[1], story.entities, index)
-        parts.append((weights.entities, value / weights.entities_even))
+        parts.append((weights.entities, _evened(value, weights.entities_even)))
     if features.vector is not None and story.vector is not None and features.vector.shape == story.vector.shape:
         value = max(0.0, cosine(features.vector, story.vector))
-        parts.append((weights.vector, value / weights.vector_even))
+        parts.append((weights.vector, _evened(value, weights.vector_even)))
     total = sum(share for share, _ in parts)
-    return min(1.0, sum(share * value for share, value in parts) / total / 2) if total else 0.0
+    return sum(share * value for share, value in parts) / total if total else 0.0
 
 
 def _cosine(one: Mapping[str, int], squares: int, other: Mapping[str, int], index: StoryIndex) -> float:
     # integers up to the last division
     shared = index.product(one, other)
     return shared / math.sqrt(squares * index.squares(other)) if shared else 0.0
+
+
+def _evened(value: float, even: float) -> float:
+    """A cosine on a scale where `even` is one half: straight up to it, and straight from there to 1."""
+    return value / even / 2 if value < even else 0.5 + (value - even) / (1 - even) / 2
 
 
 def _decay(story: OpenStory, moment: int, window: int, lost: float) -> float:

@@ -1,0 +1,38 @@
+"""The speed of the decision with many open stories; the figure is printed (pytest -s)."""
+
+import random
+import time
+
+from newswire.pipeline.stories.assign import best_story
+from newswire.pipeline.stories.index import StoryIndex
+from newswire.pipeline.stories.story import OpenStory, features_of, join_story, open_story
+from tests.unit.stories.articles import article, embedding, entities
+
+OPEN = 3_000
+DECISIONS = 200
+
+
+def test_a_decision_among_many_open_stories_is_quick() -> None:
+    draw = random.Random(3)
+    # words as frequent as in a language (Zipf 1949): a few are everywhere, most are rare
+    words = [f"word{number}"[::-1] for number in range(20_000)]
+    weights = [1 / rank for rank in range(1, len(words) + 1)]
+    made = []
+    for number in range(1, OPEN + DECISIONS + 1):
+        drawn = draw.choices(words, weights, k=90)
+        names = entities(*(word.title() for word in draw.choices(words, weights, k=8)))
+        made.append(
+            article(number, " ".join(drawn[:10]), text=" ".join(drawn), entities=names, embedding=embedding(number))
+        )
+    features = [features_of(record) for record in made]
+    index = StoryIndex()
+    for record, found in zip(made[:OPEN], features, strict=False):
+        index.put(open_story(record, found))
+    began = time.process_time()
+    for record, found in zip(made[OPEN:], features[OPEN:], strict=True):
+        fit = best_story(found, 0, index, 1, 0.5)
+        story: OpenStory = join_story(fit.story, record, found) if fit else open_story(record, found)
+        index.put(story)
+    speed = DECISIONS / (time.process_time() - began)
+    print(f"\nstory decisions among {OPEN} open stories: {speed:,.0f}/s")
+    assert speed > 50, "a decision must not look at every story"
