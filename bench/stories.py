@@ -1,0 +1,120 @@
+"""How well online stories match events: B-cubed F1 over a file of documents, in stated random orders.
+
+`python -m bench.stories FILE [--embeddings FILE.npy] [--orders 1 2 3]`. FILE has a JSON object a line: `doc`, `event`
+(the true cluster) and `sentences` (ECB+; the first sentence that is no address is the title). Named things are
+capitalised words, a stand-in for the encoder's; `--embeddings` is a float array, a row a document, mean-centred here.
+The whole cluster step runs, so that the figure is the product's.
+"""
+
+import argparse
+import json
+import random
+import re
+import time
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newswire.pipeline.enrich import MemoryState
+from newswire.pipeline.settings import Settings
+from newswire.pipeline.step import Source
+from newswire.pipeline.stories.step import ClusterStep
+from newswire.schemas import AnalyzedArticle, EnrichedArticle, Entity, Feed, Language
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+CAPITALISED = re.compile(r"[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*")
+
+
+def article_of(document: dict[str, object], embedding: NDArray[np.float64] | None) -> AnalyzedArticle:
+    """One document as the analyzed article of its feed; sequence and time are set when it is played."""
+    sentences = [text for text in document["sentences"] if not text.startswith("http")]  # type: ignore[attr-defined]
+    title, text = sentences[0], "\n\n".join(sentences[1:])
+    # a sentence's first word is capitalised anyway, so that it is taken only when more follow
+    named = [m.group() for m in CAPITALISED.finditer(text) if m.start() > 2 and text[m.start() - 2] not in ".?!`"]
+    entities = [Entity(text=name, type="MISC", field="text", start=0, end=1, score=1.0) for name in named]
+    vector = None
+    if embedding is not None:
+        vector = b64encode(np.rint(embedding * 127).astype(np.int8).tobytes()).decode()
+    return AnalyzedArticle(
+        position=0,
+        id=str(document["doc"]),
+        revision=1,
+        feed=Feed(url="bench"),
+        title=title,
+        text=text,
+        language=Language(code="en", confidence=1.0),
+        observed_at=START,
+        content_hash="",
+        sequence=1,
+        entities=tuple(entities),
+        embedding=vector,
+        model="bench",
+        taxonomy="bench",
+    )
+
+
+def play(articles: Sequence[AnalyzedArticle], settings: Settings) -> dict[str, str]:
+    """Each article's story, the articles in this order a minute apart."""
+    state = MemoryState()
+    step = ClusterStep(settings, state)
+    stories = {}
+    for number, article in enumerate(articles, start=1):
+        moment = START + timedelta(minutes=number)
+        numbered = article.model_copy(update={"sequence": number, "observed_at": moment})
+        for result in step.process(Source("analyzed", 0, number, None, numbered.encode(), 0), state):
+            enriched = EnrichedArticle.decode(result.emissions[0].value)
+            stories[enriched.id] = enriched.story.id
+    return stories
+
+
+def b_cubed(found: dict[str, str], true: dict[str, str]) -> tuple[float, float, float]:
+    """Precision, recall and F1 by element (Bagga and Baldwin 1998)."""
+    both = Counter((found[doc], true[doc]) for doc in found)
+    of_found, of_true = Counter(found.values()), Counter(true[doc] for doc in found)
+    precision = sum(n * n / of_found[cluster] for (cluster, _), n in both.items()) / len(found)
+    recall = sum(n * n / of_true[event] for (_, event), n in both.items()) / len(found)
+    return precision, recall, 2 * precision * recall / (precision + recall)
+
+
+def load(file: Path, embeddings: Path | None) -> tuple[list[AnalyzedArticle], dict[str, str]]:
+    """The articles and each one's event."""
+    documents = [json.loads(line) for line in file.read_text().splitlines()]
+    vectors: list[NDArray[np.float64] | None] = [None] * len(documents)
+    if embeddings is not None:
+        rows = np.load(embeddings).astype(np.float64)
+        rows -= rows.mean(0)
+        vectors = list(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+    articles = [article_of(document, vector) for document, vector in zip(documents, vectors, strict=True)]
+    return articles, {document["doc"]: document["event"] for document in documents}
+
+
+def main() -> None:
+    """Print precision, recall, F1 and the number of stories for each order, then mean and worst."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--embeddings", type=Path)
+    parser.add_argument("--orders", type=int, nargs="+", default=[1, 2, 3])
+    arguments = parser.parse_args()
+    articles, true = load(arguments.file, arguments.embeddings)
+    settings, figures = Settings(), []
+    for seed in arguments.orders:
+        order = random.Random(seed).sample(articles, len(articles))
+        began = time.perf_counter()
+        found = play(order, settings)
+        precision, recall, f1 = b_cubed(found, true)
+        figures.append(f1)
+        speed = len(order) / (time.perf_counter() - began)
+        stories = len(set(found.values()))
+        print(f"order {seed}: P {precision:.3f} R {recall:.3f} F1 {f1:.3f}, {stories} stories, {speed:.0f} articles/s")
+    print(
+        f"{len(articles)} documents, {len(set(true.values()))} events: mean {np.mean(figures):.3f} worst {min(figures):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
