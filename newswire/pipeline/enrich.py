@@ -50,14 +50,14 @@ class Steps:
     cluster: tuple[Clusterer, State]
 
 
-def open_steps(settings: Settings, analyze: Callable[[Source], Awaitable[Result]], taxonomy: str) -> Steps:
-    """The service's own steps over empty states in memory. `taxonomy`: the release that the records name."""
+def open_steps(settings: Settings, analyze: Callable[[Source], Awaitable[Result]]) -> Steps:
+    """The service's own steps over empty states in memory."""
     copies, stories = MemoryState(), MemoryState()
     return Steps(
         prepare=(PrepareStep(settings), MemoryState()),
         deduplicate=(DeduplicateStep(settings, copies), copies),
         analyze=(analyze, MemoryState()),
-        cluster=(ClusterStep(settings, stories, taxonomy), stories),
+        cluster=(ClusterStep(settings, stories), stories),
     )
 
 

@@ -42,7 +42,7 @@ def command(settings: Settings, file: Path | None) -> None:
 async def enrich_file(settings: Settings, file: Path | None) -> None:
     """Enrich one file (None: standard input) to standard output. Raises SourceError and ModelError."""
     with open_lines(file) as stream, open_analysis(settings.analyze, _hang) as runner:
-        steps = open_steps(settings, AnalyzeStep(runner).process, runner.taxonomy)
+        steps = open_steps(settings, AnalyzeStep(runner).process)
         enricher = Enricher(settings, steps, received_ms=int(time.time() * 1000))
         begun = reported = time.monotonic()
         out = sys.stdout.buffer

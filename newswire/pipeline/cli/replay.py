@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -85,8 +86,10 @@ def _refuse_live(settings: Settings) -> None:
 async def _replay(settings: Settings, source: Source, resume: bool, speed: float | None) -> Summary:
     task = asyncio.current_task()
     assert task is not None
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, task.cancel)
+    loop.set_exception_handler(_without_echoes)
     # a live service may hold the configured ports
     settings = settings.model_copy(update={"run": settings.run.model_copy(update={"port": 0})})
     async with connect(settings, replay=True) as connection, capture_reader(settings) as reader:
@@ -97,6 +100,12 @@ async def _replay(settings: Settings, source: Source, resume: bool, speed: float
                 yield
 
         return await replay(settings, connection, source, reader, running, resume=resume, speed=speed, report=_report)
+
+
+def _without_echoes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A failure of Kafka is told once: futures inside aiokafka that nobody awaits would repeat it as stack traces."""
+    if not isinstance(context.get("exception"), KafkaError):
+        loop.default_exception_handler(context)
 
 
 def _report(status: Status) -> None:

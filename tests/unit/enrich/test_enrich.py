@@ -47,7 +47,7 @@ def raw(number: int | str, **fields: Any) -> bytes:
 
 def enricher(settings: Settings | None = None) -> Enricher:
     settings = settings or Settings()
-    steps = open_steps(settings, AnalyzeStep(Runner()).process, Runner.taxonomy)
+    steps = open_steps(settings, AnalyzeStep(Runner()).process)
     return Enricher(settings, steps, received_ms=RECEIVED_MS)
 
 
@@ -105,7 +105,7 @@ async def test_two_runs_give_the_same_bytes() -> None:
 
 async def test_states_follow_the_window_not_the_file() -> None:
     settings = Settings(prepare=PrepareSettings(window_seconds=7 * 86_400))
-    steps = open_steps(settings, AnalyzeStep(Runner()).process, Runner.taxonomy)
+    steps = open_steps(settings, AnalyzeStep(Runner()).process)
     one = Enricher(settings, steps, received_ms=RECEIVED_MS)
     begin = datetime(2025, 1, 1, tzinfo=UTC)
     sizes = []
@@ -127,7 +127,7 @@ class Lossy:
 
 
 async def test_a_lost_record_is_a_failure_of_ours() -> None:
-    steps = open_steps(Settings(), AnalyzeStep(Runner()).process, Runner.taxonomy)
+    steps = open_steps(Settings(), AnalyzeStep(Runner()).process)
     broken = Steps((Lossy(), MemoryState()), steps.deduplicate, steps.analyze, steps.cluster)
     with pytest.raises(EnrichError, match="0 outcomes"):
         await Enricher(Settings(), broken, received_ms=RECEIVED_MS).enrich_line(raw(1))
