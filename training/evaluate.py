@@ -15,6 +15,7 @@ from pathlib import Path
 from newswire.pipeline.analysis.analyze import Analyzer, Taxonomy
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
 from training import tagging_data as tagging
+from training import thresholds
 from training import topic_data as topics
 from training.archives import unpack
 
@@ -82,30 +83,29 @@ def open_analyzer(folder: Path) -> Analyzer:
     return Analyzer(encoder, Taxonomy.load())
 
 
-def print_topics(analyzer: Analyzer, texts: list[topics.TopicText], thresholds: tuple[float, ...]) -> None:
+def print_topics(analyzer: Analyzer, texts: list[topics.TopicText], limit: tuple[float, ...]) -> None:
     """Best topic among the listed ones, and what the thresholds let through, by source and by topic."""
-    limits = dict(zip(topics.TOPICS, thresholds, strict=True))
+    limits = dict(zip(topics.TOPICS, limit, strict=True))
     best: Counter[str] = Counter()
     seen: Counter[str] = Counter()
     silent: Counter[str] = Counter()
     counts = {topic: Counts() for topic in topics.TOPICS}
     for text in texts:
-        listed = {topic for topic, target in zip(topics.TOPICS, text.targets, strict=True) if target}
-        unsure = {t for t, w in zip(topics.TOPICS, text.weights, strict=True) if w < 0.2 and t not in listed}
+        true, unsure = thresholds.listed(text)
         scores = all_scores(analyzer, text.text)
         source = text.id.split("-")[0]
         seen[source] += 1
-        best[source] += max(scores, key=lambda topic: scores[topic]) in listed
+        best[source] += max(scores, key=lambda topic: scores[topic]) in true
         found = {topic for topic, score in scores.items() if score >= limits[topic]} - unsure
         silent[source] += not any(score >= limits[topic] for topic, score in scores.items())
         for topic in topics.TOPICS:
             counts[topic].found += topic in found
-            counts[topic].expected += topic in listed
-            counts[topic].right += topic in found & listed
+            counts[topic].expected += topic in true
+            counts[topic].right += topic in found & true
     print("topics, held-out texts")
     for source, number in sorted(seen.items()):
-        line = f"best topic is listed {100 * best[source] / number:.1f} %, no topic {100 * silent[source] / number:.1f} %"
-        print(f"  {source}: {number} texts, {line}")
+        right, none = 100 * best[source] / number, 100 * silent[source] / number
+        print(f"  {source}: {number} texts, best topic is listed {right:.1f} %, no topic given {none:.1f} %")
     for topic, found_counts in counts.items():
         precision, recall, _ = found_counts.figures()
         print(f"  {topic}: threshold {limits[topic]:.2f}, P {precision:.1f} R {recall:.1f} of {found_counts.expected}")
@@ -133,19 +133,14 @@ def print_article(analyzer: Analyzer, path: Path) -> None:
         print(f"  {entity.type} {entity.text!r} {entity.field} {entity.start}-{entity.end} {entity.score}")
 
 
-def topic_sample(folder: Path) -> list[topics.TopicText]:
-    """The held-out labelled texts, without the sources whose labels are keyword rules of ours."""
-    _, held = topics.split(topics.read_all(folder))
-    return [text for text in held if not text.id.startswith(("replay-", "slavic-"))]
-
-
 def report(data: Path, model: Path, folder: Path) -> None:
     """Print every figure for a model folder; `folder` is the unpacked data."""
     analyzer = Analyzer.load(model)
     sets = entity_sets(folder)
+    _, sample = thresholds.parts(topics.split(topics.read_all(folder))[1])
     steps: list[Callable[[], None]] = [
         lambda: print_entities(analyzer, sets),
-        lambda: print_topics(open_analyzer(model), topic_sample(folder), Encoder.load(model).settings.thresholds),
+        lambda: print_topics(open_analyzer(model), sample, Encoder.load(model).settings.thresholds),
         lambda: print_speed(analyzer, sets["CoNLL-2003 validation (en)"]),
         lambda: print_article(analyzer, data / "seed-article.txt"),
     ]

@@ -61,7 +61,12 @@ def export_graph(model: NewsEncoder, path: Path) -> None:
             dynamo=False,
         )
         quantize_dynamic(
-            plain, path, op_types_to_quantize=["MatMul"], per_channel=True, reduce_range=True, weight_type=QuantType.QInt8
+            plain,
+            path,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
         )
 
 

@@ -6,16 +6,20 @@ work files and, in news-encoder-1/, the finished model. Steps whose work file ex
 
 import argparse
 import logging
+import shutil
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 
+from newswire.pipeline.analysis.analyze import Analyzer
+from training import evaluate, export, thresholds
 from training import tagging_data as tagging
 from training import topic_data as topics
 from training.archives import unpack
 from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.model import NewsEncoder, Teacher
+from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
 from training.train import Recipe, centre_teacher, train
 from training.vocabulary import trim, trim_words
@@ -57,6 +61,7 @@ def build_batches(folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> list[Ta
         "wikineural": tagging.read_wikineural(ner / "wikineural"),
         "slavner": tagging.read_slavner(ner / "slavner", 40),
         "wnut": tagging.read_wnut(ner / "wnut17"),
+        "synthetic": war_reports(3000, recipe.seed),
     }
     batches: list[TagBatch | TextBatch] = []
     for name, found in documents.items():
@@ -83,7 +88,34 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     teacher = Teacher(weights)
     centre_teacher(teacher, [batch for batch in batches if isinstance(batch, TextBatch)][:40])
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
-    train(model, teacher, batches, recipe, out)
+    done = 0
+    if (out / "checkpoint.pt").is_file():
+        saved = torch.load(out / "checkpoint.pt")
+        model.load_state_dict(saved["model"])
+        done = int(saved["step"])
+    train(model, teacher, batches[: recipe.steps], recipe, out, done)
+
+
+def finish(data: Path, out: Path, recipe: Recipe) -> Path:
+    """From the checkpoint to the finished model folder, its thresholds chosen through the shipped path."""
+    weights = load_teacher()
+    trim_vocabulary(out / "data", out, weights, recipe.vocabulary)
+    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
+    model.load_state_dict(torch.load(out / "checkpoint.pt")["model"])
+    folder = out / export.NAME
+    folder.mkdir(exist_ok=True)
+    export.export_graph(model, folder / "model.onnx")
+    shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
+    export.write_taxonomy(data / "iptc" / "cptall-en-GB.json", folder / "iptc-media-topics.json")
+    export.write_config(folder, model, [0.0] * len(topics.TOPICS), recipe.window, recipe.stride)
+    export.write_checksums(folder)
+    sample, _ = thresholds.parts(topics.split(topics.read_all(out / "data"))[1])
+    analyzer = Analyzer.load(folder, folder / "iptc-media-topics.json")
+    chosen = thresholds.choose(lambda text: evaluate.all_scores(analyzer, text), sample)
+    log.info("thresholds %s", chosen)
+    export.write_config(folder, model, chosen, recipe.window, recipe.stride)
+    export.write_checksums(folder)
+    return folder
 
 
 def main() -> None:
@@ -96,6 +128,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     make_checkpoint(arguments.data, arguments.out, Recipe())
+    folder = finish(arguments.data, arguments.out, Recipe())
+    evaluate.report(arguments.data, folder, arguments.out / "data")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,9 @@ class Recipe:
 
     seed: int = 20251009
     vocabulary: int = 96_000
+    steps: int = 1550
+    window: int = 128
+    stride: int = 96
     layers: int = 6
     encoder_rate: float = 2e-4
     head_rate: float = 1e-3
@@ -34,6 +37,7 @@ class Recipe:
     wikineural: int = 500_000
     slavner: int = 320_000
     wnut: int = 70_000
+    synthetic: int = 330_000
     iptc: int = 950_000
     bbc: int = 240_000
     masakha: int = 100_000
@@ -69,8 +73,19 @@ def text_loss(
     return recipe.topic_weight * topic + recipe.embedding_weight * distance, parts
 
 
-def train(model: NewsEncoder, teacher: Teacher, batches: list[TagBatch | TextBatch], recipe: Recipe, out: Path) -> None:
-    """Train `model` in place over `batches` in their order; writes out/checkpoint.pt every 250 steps and at the end."""
+def train(
+    model: NewsEncoder,
+    teacher: Teacher,
+    batches: list[TagBatch | TextBatch],
+    recipe: Recipe,
+    out: Path,
+    done: int = 0,
+) -> None:
+    """Train `model` in place over `batches` in their order, from step `done` on.
+
+    Writes out/checkpoint.pt (weights and the step) every 100 steps and at the end. What a resumed run lacks against an
+    uninterrupted one is the optimiser's memory of the steps before.
+    """
     heads = [p for name, p in model.named_parameters() if not name.startswith("trunk.")]
     optimiser = torch.optim.AdamW(
         [
@@ -82,11 +97,11 @@ def train(model: NewsEncoder, teacher: Teacher, batches: list[TagBatch | TextBat
     )
     steps, warm = len(batches), max(1, int(len(batches) * recipe.warm_up))
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warm, (steps - step) / max(1, steps - warm))
+        optimiser, lambda step: min((step + 1) / warm, (steps - done - step) / max(1, steps - warm))
     )
     model.train()
     began, means = time.monotonic(), {"tag": 0.0, "topic": 0.0, "distance": 0.0}
-    for step, batch in enumerate(batches, 1):
+    for step, batch in enumerate(batches[done:], done + 1):
         with torch.autocast("cpu", dtype=torch.bfloat16):
             if isinstance(batch, TagBatch):
                 loss = tag_loss(model, batch)
@@ -102,7 +117,7 @@ def train(model: NewsEncoder, teacher: Teacher, batches: list[TagBatch | TextBat
             means[name] += 0.02 * (value - means[name])
         if step % 25 == 0:
             log.info("step %d of %d, %.0f s, %s", step, steps, time.monotonic() - began, json.dumps(means))
-        if step % 250 == 0 or step == steps:
-            torch.save(model.state_dict(), out / "checkpoint.tmp")
+        if step % 100 == 0 or step == steps:
+            torch.save({"step": step, "model": model.state_dict()}, out / "checkpoint.tmp")
             (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
     model.eval()

@@ -66,7 +66,8 @@ def pool_embedding(readings: list[Reading], weights: Doubles) -> bytes:
     length = float(np.sqrt((mean * mean).sum()))
     if length == 0.0:
         return EMPTY_EMBEDDING
-    return np.rint(mean / length * 127.0).astype(np.int8).tobytes()
+    quantised: bytes = np.rint(mean / length * 127.0).astype(np.int8).tobytes()
+    return quantised
 
 
 class Analyzer:
