@@ -164,7 +164,8 @@ class Bench:
             for name in ("raw", "out", "new", "attempts", "changelog")
         }
         await create_topics(self.bootstrap_servers, topics)
-        self._tasks = [asyncio.create_task(task) for task in (self._feed(), self._count(), self._keep_up())]
+        running = (self._feed(), self._count(), self._keep_up()) if self._spec.ticks is None else (self._keep_up(),)
+        self._tasks = [asyncio.create_task(task) for task in running]
         return self
 
     async def __aexit__(self, *_: object) -> None:

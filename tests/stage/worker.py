@@ -5,13 +5,14 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
-from newswire.pipeline.stage import Batch, Stage, StageApp, StageConfig, run_stages
+from newswire.pipeline.stage import Batch, Partition, Stage, StageApp, StageConfig, run_stages
 from tests.stage.model import decide
 
 
@@ -20,8 +21,9 @@ class WorkerSpec:
     """How a test wants its worker; see StageConfig for what has the same name.
 
     It stops itself (SIGSTOP) when it passes the hook point `pause_at` the `pause_count`th time, raises at record
-    `raise_at`, kills itself at record `kill_at` while that record has fewer than three attempts. `own_ids` is the
-    negative control: a transactional id per worker, which fences nobody.
+    `raise_at`, blocks for ever at record `block_at`, waits for ever at record `wait_at`, kills itself at record
+    `kill_at` while that has fewer than three attempts. With `ticks` it counts to that in each partition and reads
+    nothing. `own_ids` is the negative control: a transactional id per worker, which fences nobody.
     """
 
     namespace: str
@@ -34,12 +36,17 @@ class WorkerSpec:
     pause_count: int = 1
     raise_at: int | None = None
     kill_at: int | None = None
+    block_at: int | None = None
+    wait_at: int | None = None
+    ticks: int | None = None
     own_ids: bool = False
     interval: float = 0.1
     batch_max: int = 100
     session_timeout_ms: int = 2000
     transaction_timeout_ms: int = 30_000
     max_record_bytes: int = 1_000_000
+    stall_seconds: float = 60.0
+    work_seconds: float | None = None
 
     def config(self) -> "Config":
         """The stage's settings."""
@@ -57,6 +64,8 @@ class WorkerSpec:
             transaction_timeout_ms=self.transaction_timeout_ms,
             instance_id=self.name if self.static else None,
             max_record_bytes=self.max_record_bytes,
+            stall_seconds=self.stall_seconds,
+            work_seconds=self.work_seconds,
             id_suffix=f"-{self.name}" if self.own_ids else "",
         )
 
@@ -89,7 +98,37 @@ def main(spec: WorkerSpec) -> None:
     )
     structlog.contextvars.bind_contextvars(worker=spec.name, pid=os.getpid())
     structlog.get_logger().info("worker starts", pause_at=spec.pause_at)
-    asyncio.run(_run(spec))
+    asyncio.run(_run(spec) if spec.ticks is None else _tick(spec, spec.ticks))
+
+
+async def _tick(spec: WorkerSpec, ticks: int) -> None:
+    """A stage woken by work alone: each partition counts to `ticks`, a record each."""
+    app = StageApp(f"{spec.namespace}-{spec.name}")
+
+    async def submit(partition: Partition) -> None:
+        for number in range(int(partition.state.get(b"tick") or b"0"), ticks):
+            await partition.submit(number)
+            await asyncio.sleep(0.01)
+
+    def start(partition: Partition) -> asyncio.Task[None]:
+        return asyncio.create_task(submit(partition))
+
+    def stop(context: object) -> None:
+        assert isinstance(context, asyncio.Task)
+        context.cancel()
+
+    stage = Stage(app, spec.config(), open_partition=start, close_partition=stop)
+
+    @stage.agent
+    async def agent(batches: AsyncIterable[Batch]) -> None:
+        async for batch in batches:
+            for number in batch.work:
+                assert isinstance(number, int)
+                batch.emit(spec.config().outputs[0], key=None, value=b"%d" % number, partition=batch.partition.number)
+                batch.state.put(b"tick", b"%d" % (number + 1))
+            batch.done()
+
+    await run_stages(app, [stage])
 
 
 async def _run(spec: WorkerSpec) -> None:
@@ -106,6 +145,12 @@ async def _run(spec: WorkerSpec) -> None:
                 number = json.loads(record.value)["n"]
                 if number == spec.raise_at:
                     raise RuntimeError("this record's fault")
+                if number == spec.block_at:
+                    time.sleep(3600)  # noqa: ASYNC251  # blocks the event loop, as a bad library would
+                if number == spec.wait_at:
+                    await asyncio.sleep(3600)
+                if spec.work_seconds:
+                    await asyncio.sleep(spec.work_seconds / 3)
                 if number == spec.kill_at and record.attempts < 3:
                     os.kill(os.getpid(), signal.SIGKILL)
                 decision = decide(batch.state, record.key, record.value)
