@@ -31,6 +31,15 @@ types: $(READY)
 imports: $(READY)
 	$(BIN)/lint-imports --no-cache
 
+# The counterpart's venv: spaCy pins libraries that newswire pins otherwise.
+.venv-bench/.ready: bench/requirements.lock
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock
+	@touch $@
+
+bench: $(READY) .venv-bench/.ready
+	$(BIN)/python -m bench $(if $(DATA),--data $(DATA))
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -5,7 +5,10 @@ import contextlib
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
 
 import aiohttp
 import structlog
@@ -21,7 +24,10 @@ PROBE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class ChildState:
-    """What can be said of a process now; `pid` is null while it waits to be started again."""
+    """What can be said of a process now; `pid` is null while it waits to be started again.
+
+    `healthy` and `stages` are what its own health endpoint last said (not healthy before it has answered).
+    """
 
     name: str
     roles: tuple[str, ...]
@@ -29,6 +35,8 @@ class ChildState:
     port: int
     restarts: int
     last_exit: int | None
+    healthy: bool
+    stages: Mapping[str, Any]
 
 
 class Child:
@@ -47,13 +55,24 @@ class Child:
         self._stopping = asyncio.Event()
         self._restarts = 0
         self._last_exit: int | None = None
+        self._healthy = False
+        self._stages: Mapping[str, Any] = {}
 
     @property
     def state(self) -> ChildState:
         """The process as it is now."""
         process = self._process
         pid = process.pid if process is not None and process.returncode is None else None
-        return ChildState(self.worker.name, self.worker.roles, pid, self.worker.port, self._restarts, self._last_exit)
+        return ChildState(
+            name=self.worker.name,
+            roles=self.worker.roles,
+            pid=pid,
+            port=self.worker.port,
+            restarts=self._restarts,
+            last_exit=self._last_exit,
+            healthy=self._healthy and pid is not None,
+            stages=self._stages,
+        )
 
     async def run(self) -> None:
         """Start the process, and start it again, until `stop` is called."""
@@ -108,18 +127,28 @@ class Child:
         process = self._process
         ended = asyncio.create_task(process.wait())
         answered = time.monotonic()
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PROBE_SECONDS)) as session:
+        timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
             while not ended.done():
-                await asyncio.wait([ended], timeout=PROBE_SECONDS)
+                # Often until the first answer, so that the service is known to be up when it is.
+                await asyncio.wait([ended], timeout=PROBE_SECONDS if self._healthy else PROBE_SECONDS / 10)
                 if ended.done() or self._stopping.is_set():
                     break
-                try:
-                    async with session.get(f"http://{self._run.host}:{self.worker.port}/health") as answer:
-                        await answer.read()
+                if await self._probe(session):
                     answered = time.monotonic()
-                except (aiohttp.ClientError, TimeoutError):
-                    silent = time.monotonic() - answered
-                    if silent > self._run.stall_seconds:
-                        log.error("worker does not answer, killed", worker=self.worker.name, silent=round(silent, 1))
-                        process.kill()
+                silent = time.monotonic() - answered
+                if silent > self._run.stall_seconds:
+                    log.error("worker does not answer, killed", worker=self.worker.name, silent=round(silent, 1))
+                    process.kill()
+        self._healthy = False
         return await ended
+
+    async def _probe(self, session: aiohttp.ClientSession) -> bool:
+        try:
+            async with session.get(f"http://{self._run.host}:{self.worker.port}/health") as answer:
+                body = await answer.json()
+                self._healthy, self._stages = answer.status == HTTPStatus.OK, body["stages"]
+        except (aiohttp.ClientError, TimeoutError, ValueError):
+            self._healthy = False
+            return False
+        return True

@@ -37,9 +37,9 @@ class Service:
         return tuple(child.state for child in self._children)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether every process runs, and what to show of each."""
+        """Whether every process runs and makes progress, and what to show of each."""
         states = self.processes
-        healthy = all(state.pid is not None for state in states)
+        healthy = all(state.healthy for state in states)
         rows = {
             state.name: {
                 "roles": state.roles,
@@ -47,10 +47,12 @@ class Service:
                 "health": f"http://127.0.0.1:{state.port}/health",
                 "restarts": state.restarts,
                 "last_exit": state.last_exit,
+                "healthy": state.healthy,
+                "stages": state.stages,
             }
             for state in states
         }
-        return healthy, {"status": "ok" if healthy else "restarting", "processes": rows}
+        return healthy, {"status": "ok" if healthy else "not healthy", "processes": rows}
 
 
 def plan(settings: Settings, roles: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
