@@ -22,7 +22,9 @@ _SLEEP_MAX = 3_600.0
 class OwnedPartition(Protocol):
     """What the collector needs of the stage's Partition."""
 
-    state: State
+    @property
+    def state(self) -> State:
+        """The committed rows."""
 
     async def submit(self, item: object) -> None:
         """Hand finished work to the agent."""

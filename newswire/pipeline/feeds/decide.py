@@ -118,8 +118,8 @@ def _remember(state: FeedState, current: dict[str, tuple[str, int]], now: int) -
     left = []
     for key, (digest, last) in state.seen.items():
         if key not in current:
-            # It was in the last document, so it stayed in the feed until now.
-            stayed = now if last == state.parsed_at else last
+            # It was in the last document, so it stayed in the feed until just now.
+            stayed = now - 1 if last == state.parsed_at else last
             if stayed >= now - KEEP_SECONDS:
                 left.append((stayed, key, digest))
     room = ENTRIES_MAX - len(current)

@@ -194,6 +194,8 @@ def _explain(error: Exception) -> FetchFailed:
     text = str(error)
     if REFUSED in text:
         return FetchFailed(REFUSED, "private, local or not unicast")
+    if isinstance(error, aiohttp.InvalidURL):
+        return FetchFailed("bad url", "the host is not valid")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return FetchFailed("dns", "the host has no address")
     if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):

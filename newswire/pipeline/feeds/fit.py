@@ -1,5 +1,7 @@
 """Raw articles that are small enough for every topic on their way."""
 
+import orjson
+
 from newswire.schemas import RawArticle
 
 RECORD_MAX = 4_000_000
@@ -15,8 +17,9 @@ def fit(article: RawArticle, limit: int = RECORD_MAX) -> RawArticle:
         texts: dict[str, str] = {name: getattr(article, name) or "" for name in _TEXTS}
         name = max(texts, key=lambda field: len(texts[field]))
         text = texts[name]
-        # Not more than half at once, since a character may take one byte or six; at least one, so that this ends.
-        keep = max(len(text) // 2, len(text) - max(1, over))
+        size = len(orjson.dumps(text))
+        # In proportion, since a character takes one byte to six; half at most, so that no text pays for another.
+        keep = max(len(text) // 2, len(text) * (size - over) // size - 1)
         cut = article.cut if name in article.cut else (*article.cut, name)
         article = article.model_copy(update={name: text[: max(1, keep)], "cut": cut})
         if len(text) <= 1:

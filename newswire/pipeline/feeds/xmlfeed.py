@@ -17,6 +17,7 @@ from newswire.pipeline.feeds.clean import line, parse_date
 from newswire.pipeline.feeds.dates import without_clock
 from newswire.pipeline.feeds.entries import is_image, language_tag, make_entry
 from newswire.pipeline.feeds.parsed import Limits, NotAFeed, ParsedEntry, ParsedFeed
+from newswire.pipeline.feeds.repair import loses_text, mend_entities
 
 _HEAD = 32_768
 _ITEM = re.compile(rb"<(?:[\w.-]+:)?(?:item|entry)[\s>]")
@@ -24,7 +25,7 @@ _OWN_ID = re.compile(rb"<(?:[\w.-]+:)?(?:guid|id)[\s>]|rdf:about")
 _TTL = re.compile(rb"<ttl>\s*(\d{1,6})\s*</ttl>")
 _LANGUAGE = re.compile(rb"<(?:dc:)?language>\s*(?:<!\[CDATA\[)?\s*([A-Za-z0-9_-]{2,35})\s*(?:\]\]>)?\s*</")
 _HTML = re.compile(rb"\s*(?:<!--.{0,500}?-->\s*)?<(?:!doctype\s+html|html[\s>])", re.I | re.S)
-_XHTML_TITLE = re.compile(rb"<(?:[\w.-]+:)?title[^>]{1,200}xhtml")
+_NESTED_ENTITY = re.compile(rb"<!ENTITY\s[^>]{0,500}?&[A-Za-z_]")
 _TAGS = re.compile(r"<[^>]+>")
 _XHTML = re.compile(r"<content\b[^>]*>(.*)</content>\s*", re.S)
 _MADE_UP = 512
@@ -37,10 +38,12 @@ def parse_xml_feed(body: bytes, url: str, limits: Limits) -> ParsedFeed:
         raise NotAFeed("an HTML page, not a feed")
     found = _ITEM.search(body)
     head = body[: min(found.start(), _HEAD) if found else _HEAD]
+    if _NESTED_ENTITY.search(head):  # the parsers are safe, but feedparser takes seconds to be so
+        raise NotAFeed("entities made of entities (billion laughs)")
     reason = "no entries"
-    if not _is_left_out(body, head):
+    if not loses_text(body, head):
         try:
-            feed = _fast(body, head, url, limits)
+            feed = _fast(mend_entities(body), head, url, limits)
         except MemoryError:
             raise
         except Exception as error:  # a parser may raise anything on hostile input; the other one decides
@@ -51,23 +54,21 @@ def parse_xml_feed(body: bytes, url: str, limits: Limits) -> ParsedFeed:
     return _thorough(body, head, url, limits, reason)
 
 
-def _is_left_out(body: bytes, head: bytes) -> bool:
-    """What fastfeedparser leaves out without a word: titles in XHTML, and content:encoded in RSS 1.0."""
-    return bool(_XHTML_TITLE.search(body)) or (b"<rdf:RDF" in head and b"<content:encoded" in body)
-
-
 def _fast(body: bytes, head: bytes, url: str, limits: Limits) -> ParsedFeed:
     without_clock()
     parsed = fastfeedparser.parse(body)
-    own_ids = _OWN_ID.search(body) is not None
     language = parsed["feed"].get("language") or _head_language(head)
     items = parsed["entries"]
-    entries = [_fast_entry(item, url, limits, own_ids, language) for item in items[: limits.entries_max]]
+    own_ids = _own_ids(body, len(items))
+    entries = [
+        _fast_entry(item, url, limits, own_id, language)
+        for item, own_id in zip(items[: limits.entries_max], own_ids, strict=False)
+    ]
     return _feed(parsed["feed"].get("title"), entries, len(items), "fast", head, limits)
 
 
 def _fast_entry(
-    item: dict[str, Any], base: str, limits: Limits, own_ids: bool, language: str | None
+    item: dict[str, Any], base: str, limits: Limits, own_id: bool, language: str | None
 ) -> ParsedEntry | None:
     summary = item.get("description") or ""
     part = (item.get("content") or [{}])[0]
@@ -89,8 +90,8 @@ def _fast_entry(
     return make_entry(
         limits,
         base,
-        # Without an id of its own an entry gets its link as one; that is what the canonical URL is for.
-        entry_id=None if entry_id == link and not own_ids else entry_id,
+        # What only repeats the link is left to the canonical URL, which trackers do not change.
+        entry_id=None if entry_id == link and not own_id else entry_id,
         url=_fast_link(link, item.get("links") or []),
         title=item.get("title"),
         summary=summary,
@@ -102,6 +103,15 @@ def _fast_entry(
         language=language_tag(part.get("language")) or language,
         published_at=parse_date(item.get("published")) or parse_date(item.get("updated")),
     )
+
+
+def _own_ids(body: bytes, count: int) -> list[bool]:
+    """Whether each entry has an id of its own: fastfeedparser gives an entry without one its link."""
+    starts = [found.start() for found in _ITEM.finditer(body)]
+    if len(starts) != count:  # what looks like an entry stands in a text too
+        return [_OWN_ID.search(body) is not None] * count
+    ends = [*starts[1:], len(body)]
+    return [_OWN_ID.search(body, start, end) is not None for start, end in zip(starts, ends, strict=True)]
 
 
 def _fast_link(link: Any, links: list[dict[str, Any]]) -> Any:
