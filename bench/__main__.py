@@ -1,8 +1,8 @@
 """Every benchmark, one after the other: `python -m bench [--out FILE] [--data FOLDER] [--spacy PYTHON]`.
 
 Prints a table and appends JSON lines {name, value, unit, against, ratio, goal} to FILE. What needs texts of others (the
-bodies of real feeds) runs when `--data` names a folder of them. Nothing here fails on a slow machine: figures are ratios,
-CPU time and memory.
+bodies of real feeds) runs when `--data` names a folder of them. Nothing here fails on a slow machine: figures are
+ratios, CPU time and memory.
 """
 
 import argparse
