@@ -111,9 +111,8 @@ def main() -> None:
         speed = len(order) / (time.perf_counter() - began)
         stories = len(set(found.values()))
         print(f"order {seed}: P {precision:.3f} R {recall:.3f} F1 {f1:.3f}, {stories} stories, {speed:.0f} articles/s")
-    print(
-        f"{len(articles)} documents, {len(set(true.values()))} events: mean {np.mean(figures):.3f} worst {min(figures):.3f}"
-    )
+    events = len(set(true.values()))
+    print(f"{len(articles)} documents, {events} events: mean {np.mean(figures):.3f} worst {min(figures):.3f}")
 
 
 if __name__ == "__main__":
