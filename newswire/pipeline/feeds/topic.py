@@ -1,12 +1,14 @@
 """The feed list on Kafka, for commands: its settings on `feeds`, and what the collector knows in its changelog."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.feeds.feedstate import FEED, FeedState
+from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.settings import Settings
 from newswire.schemas import FeedSettings
 from newswire.schemas.common import ContractError
@@ -26,17 +28,20 @@ async def read_feeds(connection: Connection, settings: Settings) -> dict[str, Fe
 
 async def read_states(connection: Connection, settings: Settings) -> dict[str, FeedState]:
     """What the collector knows of each feed by URL, without the seen entries."""
-    rows = await _read_table(connection, settings.topic("collect.changelog"))
-    states = (FeedState.decode(value) for key, value in rows.items() if key.startswith(FEED))
+    rows = await _read_table(connection, settings.topic("collect.changelog"), FEED)
+    states = (FeedState.decode(value) for value in rows.values())
     return {state.url: state for state in states}
 
 
 async def write_feeds(connection: Connection, settings: Settings, changes: Mapping[str, FeedSettings | None]) -> None:
     """Put settings on `feeds`, None to remove a feed; returns when all of them stand there."""
+    if not changes:
+        return
     producer: Any = AIOKafkaProducer(
         bootstrap_servers=connection.bootstrap_servers, acks="all", enable_idempotence=True, **connection.options
     )
     await producer.start()
+    await asyncio.sleep(0)  # aiokafka 0.14: stop() fails when its background task never had a turn
     try:
         sent = [
             await producer.send(settings.topic("feeds"), key=url.encode(), value=feed.encode() if feed else None)
@@ -48,31 +53,10 @@ async def write_feeds(connection: Connection, settings: Settings, changes: Mappi
         await producer.stop()
 
 
-async def _read_table(connection: Connection, topic: str) -> dict[bytes, bytes]:
-    """A compacted topic up to where it ends now: the newest value of each key."""
-    consumer: Any = AIOKafkaConsumer(
-        bootstrap_servers=connection.bootstrap_servers,
-        group_id=None,
-        enable_auto_commit=False,
-        isolation_level="read_committed",
-        **connection.options,
-    )
-    await consumer.start()
+async def _read_table(connection: Connection, topic: str, prefix: bytes = b"") -> dict[bytes, bytes]:
+    """A compacted topic up to where it ends now: the newest value of each key with the prefix."""
     rows: dict[bytes, bytes] = {}
-    try:
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        if not partitions:
-            return rows
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning(*partitions)
-        ends = await consumer.end_offsets(partitions)
-        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
-            for records in (await consumer.getmany(timeout_ms=500)).values():
-                for record in records:
-                    if record.value is None:
-                        rows.pop(record.key, None)
-                    else:
-                        rows[record.key] = record.value
-    finally:
-        await consumer.stop()
+    async with open_reader(connection.bootstrap_servers, connection.options) as reader:
+        for partition in reader.partitions(topic):
+            rows |= await reader.table(partition, lambda key: key.startswith(prefix))
     return rows
