@@ -22,6 +22,8 @@ ROLES = ("prepare", "deduplicate", "analyze", "cluster")
 """What a replay runs: all of the service but the poller."""
 
 REPORT_SECONDS = 2.0
+ESTIMATE_MIN = 50
+"""Records that must have ended before the time left is estimated: the first ones wait for the workers to start."""
 
 _log = structlog.get_logger(__name__)
 
@@ -47,7 +49,7 @@ class Status:
     @property
     def seconds_left(self) -> float | None:
         """An estimate from the rate and the part of the source that is done; None while nothing can be said."""
-        if not self.rate or not self.fraction or not self.written:
+        if self.ended_here < ESTIMATE_MIN or not self.rate or not self.fraction:
             return None
         return max(0.0, (self.written / self.fraction - self.ended) / self.rate)
 
