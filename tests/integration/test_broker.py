@@ -173,7 +173,7 @@ async def consume(kafka: Kafka, topic: str, count: int) -> list[bytes]:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
     )
-    async with consumer, asyncio.timeout(60):
+    async with consumer, asyncio.timeout(150):
         return [(await consumer.getone()).value for _ in range(count)]
 
 
@@ -214,6 +214,28 @@ async def test_it_moves_when_its_ports_are_taken(own_kafka: Callable[[], Kafka],
     assert await consume(kafka, f"{namespace}.raw", 1) == [b"moved"]
 
 
+def newswire(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "newswire", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_command_shows_and_stops_a_broker_that_another_process_started(own_kafka: Callable[[], Kafka]) -> None:
+    kafka = own_kafka()
+    shown = newswire("broker", "status", "--json", "--state-dir", kafka.state_dir)
+    assert shown.returncode == 0, shown.stderr
+    facts = json.loads(shown.stdout)
+    assert (facts["state"], facts["pid"]) == ("running", kafka.pid)
+    assert facts["bootstrap_servers"] == kafka.bootstrap_servers
+
+    stopped = newswire("broker", "stop", "--state-dir", kafka.state_dir)
+    assert (stopped.returncode, stopped.stdout) == (0, "stopped\n"), stopped.stderr
+    assert kafka.broker.status() is None
+
+    shown = newswire("broker", "status", "--state-dir", kafka.state_dir)
+    assert (shown.returncode, shown.stdout.split()) == (1, ["state", "not", "running"])
+    assert newswire("broker", "start", "--state-dir", kafka.state_dir / "broker" / "record.json").returncode == 2
+
+
 def test_a_failed_start_shows_the_log_and_where_it_is(state_dir: Path) -> None:
     data = state_dir / "broker" / "data"
     data.mkdir(parents=True)
@@ -241,8 +263,8 @@ def test_no_second_broker_on_a_folder_that_is_in_use(state_dir: Path) -> None:
     held = open_lock(folder / "alive.lock")
     assert try_lock(held)
     try:
-        with pytest.raises(BrokerError, match=r"alive\.lock"):
-            EmbeddedBroker(state_dir).ensure()
+        with pytest.raises(BrokerError, match=r"alive\.lock is held"):
+            EmbeddedBroker(state_dir, settings=EmbeddedSettings(start_limit=0.2)).ensure()
     finally:
         unlock(held)
 

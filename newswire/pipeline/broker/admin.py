@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from newswire.pipeline.broker.client import admin_client, existing_topics
+from newswire.pipeline.broker.client import admin_client, existing_topics, has_leaders
 from newswire.pipeline.broker.errors import BrokerError, TopicMismatch
 from newswire.pipeline.broker.topics import TopicSpec
 
@@ -65,16 +65,12 @@ async def _await_leaders(
     deadline = time.monotonic() + timeout
     while True:
         present = await existing_topics(client)
-        waiting = [spec.name for spec in specs if not _has_leaders(present.get(spec.name))]
+        waiting = [spec.name for spec in specs if not has_leaders(present.get(spec.name))]
         if not waiting:
             return present
         if time.monotonic() > deadline:
             raise BrokerError(f"topics without a leader after {timeout:g} s: {', '.join(waiting)}")
         await asyncio.sleep(0.05)
-
-
-def _has_leaders(partitions: list[dict[str, Any]] | None) -> bool:
-    return bool(partitions) and all(partition["leader"] >= 0 for partition in partitions or ())
 
 
 async def _check(

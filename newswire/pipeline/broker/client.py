@@ -36,3 +36,8 @@ async def existing_topics(client: AIOKafkaAdminClient) -> dict[str, list[dict[st
     # All of them: asking for one by name would make it on a broker that creates topics by itself.
     topics = await client.describe_topics(None)
     return {topic["topic"]: topic["partitions"] for topic in topics if not topic["error_code"]}
+
+
+def has_leaders(partitions: list[dict[str, Any]] | None) -> bool:
+    """Whether a topic is there and each of its partitions has a leader."""
+    return bool(partitions) and all(partition["leader"] >= 0 for partition in partitions or ())

@@ -6,6 +6,12 @@ from pathlib import Path
 RECORD_OVERHEAD = 1 << 20
 """Bytes on top of the largest record for its key, headers and batch."""
 
+STARTED = "Kafka Server started"
+"""What the broker logs once it has joined its cluster.
+
+It takes connections before that, and answers them after a crash from the past: with leaders that are none yet.
+"""
+
 
 @dataclass(frozen=True)
 class EmbeddedSettings:
@@ -18,7 +24,7 @@ class EmbeddedSettings:
 
     heap_mb: int = 256
     max_record_bytes: int = 10 * (1 << 20)
-    start_limit: float = 90.0
+    start_limit: float = 180.0
     stop_limit: float = 30.0
     cache_dir: Path | None = None
 
@@ -35,6 +41,8 @@ def jvm_flags(settings: EmbeddedSettings) -> list[str]:
         "-XX:+ExitOnOutOfMemoryError",
         "-Djava.awt.headless=true",
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        # The one class that says "Kafka Server started", see STARTED.
+        "-Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info",
         "-Dorg.slf4j.simpleLogger.showDateTime=true",
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
     ]

@@ -10,10 +10,10 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
 import time
 import uuid
 from base64 import urlsafe_b64encode
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,9 +21,9 @@ from pathlib import Path
 import psutil
 import structlog
 
-from newswire.pipeline.broker.check import check_broker
-from newswire.pipeline.broker.config import EmbeddedSettings, folder_mark, jvm_flags, server_properties
-from newswire.pipeline.broker.errors import BrokerError, BrokerUnreachable
+from newswire.pipeline.broker.client import admin_client, existing_topics, has_leaders
+from newswire.pipeline.broker.config import STARTED, EmbeddedSettings, folder_mark, jvm_flags, server_properties
+from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.broker.jars import ensure_jars
 from newswire.pipeline.broker.java import find_java
 from newswire.pipeline.broker.locks import exclusive, is_locked, open_lock, try_lock, unlock
@@ -80,11 +80,7 @@ class EmbeddedBroker:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._starting_or_stopping():
-                running = self.status()
-                if running is None:
-                    running = self._start(command or self._java_command())
-                else:
-                    self._await_ready(running.bootstrap_servers)
+                running = self._answering() or self._start(command or self._java_command())
                 if self._use is None:
                     self._use = open_lock(self.folder / "users.lock")
                     try_lock(self._use, shared=True)
@@ -143,6 +139,16 @@ class EmbeddedBroker:
         self.stop()
         return self.ensure()
 
+    def _answering(self) -> Running | None:
+        """The broker that runs, once it answers; None if there is none, or it was on its way out."""
+        running = self.status()
+        try:
+            if running is not None:
+                self._await_ready(running.bootstrap_servers)
+        except _EndedError:
+            return None
+        return running
+
     def _end_locked(self, how: signal.Signals) -> bool:
         if not self.folder.exists():
             return False
@@ -161,9 +167,12 @@ class EmbeddedBroker:
     def _start(self, command: list[str]) -> Running:
         alive = open_lock(self._alive_lock)
         try:
-            if not try_lock(alive):
-                raise BrokerError(f"a process that is no broker of ours holds {self._alive_lock}; see who uses it")
             begun = time.monotonic()
+            # Held for a moment by a broker that is ending, or a format whose starter was killed.
+            while not try_lock(alive):
+                if time.monotonic() - begun > self._settings.start_limit:
+                    raise BrokerError(f"{self._alive_lock} is held by a process that is no broker; end that process")
+                time.sleep(0.1)
             for attempt in range(1, _PORT_ATTEMPTS + 1):
                 try:
                     running = self._launch(command, alive)
@@ -188,7 +197,7 @@ class EmbeddedBroker:
         if kept is not None and ports[0] != kept.client_port:
             _log.warning("the embedded Kafka moves: its port is taken", port=kept.client_port, now=ports[0])
         if not self._data.exists():
-            self._format(command, ports)
+            self._format(command, ports, alive)
         properties = self._write_properties("server.properties", self._data, ports)
         # Written before the process is there, so that one whose starter dies now can still be reached.
         save_record(self._record_file, Record(*ports))
@@ -220,7 +229,7 @@ class EmbeddedBroker:
         path.write_text(server_properties(self._settings, data, *ports), encoding="utf-8")
         return path
 
-    def _format(self, command: list[str], ports: tuple[int, int]) -> None:
+    def _format(self, command: list[str], ports: tuple[int, int], alive: int) -> None:
         # In a folder that becomes the data by a rename: a format that was killed must not look like data.
         draft = self.folder / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
@@ -231,7 +240,10 @@ class EmbeddedBroker:
         tool += [f"--cluster-id={cluster}", "--config", str(properties)]
         limit = self._settings.start_limit
         try:
-            done = subprocess.run(tool, capture_output=True, text=True, timeout=limit, cwd=self.folder, check=False)
+            # With the lock, so that nobody formats beside it if this process is killed meanwhile.
+            done = subprocess.run(
+                tool, capture_output=True, text=True, timeout=limit, cwd=self.folder, pass_fds=(alive,), check=False
+            )
         except subprocess.TimeoutExpired as error:
             raise BrokerError(f"formatting {draft} for the embedded Kafka took over {limit:g} s") from error
         if done.returncode:
@@ -245,17 +257,22 @@ class EmbeddedBroker:
         while time.monotonic() < deadline:
             if child.poll() is not None if child else not is_locked(self._alive_lock):
                 tail = self._log_tail()
-                kind = _PortTakenError if "BindException" in tail or "Address already in use" in tail else BrokerError
+                kind = _PortTakenError if "BindException" in tail or "Address already in use" in tail else _EndedError
                 raise kind(f"the embedded Kafka ended while starting.\n{tail}")
-            try:
-                _in_own_loop(bootstrap_servers)
+            if self._says_started() and _in_own_loop(bootstrap_servers):
                 return
-            except BrokerUnreachable:
-                time.sleep(0.1)
+            time.sleep(0.1)
         raise BrokerError(
             f"the embedded Kafka did not answer at {bootstrap_servers} in {self._settings.start_limit:g} s.\n"
             + self._log_tail()
         )
+
+    def _says_started(self) -> bool:
+        try:
+            return STARTED in self.log_file.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            # Somebody removed the log of a broker that runs; then its answers have to do.
+            return True
 
     def _log_tail(self) -> str:
         try:
@@ -266,44 +283,52 @@ class EmbeddedBroker:
 
     def _end(self, running: Running, how: signal.Signals) -> bool:
         try:
-            process = psutil.Process(running.pid)
-            process.send_signal(how)
-            try:
-                process.wait(self._settings.stop_limit)
-            except psutil.TimeoutExpired:
+            psutil.Process(running.pid).send_signal(how)
+            if not self._gone():
                 _log.warning("the embedded Kafka does not end by itself: killed", pid=running.pid)
-                process.kill()
-                process.wait(self._settings.stop_limit)
+                psutil.Process(running.pid).kill()
+                if not self._gone():
+                    raise BrokerError(f"the embedded Kafka, process {running.pid}, does not end even when killed")
         except psutil.NoSuchProcess:
             pass
         except psutil.Error as error:
             raise BrokerError(f"cannot stop the embedded Kafka, process {running.pid}: {error}") from error
         if self._child is not None and self._child.pid == running.pid:
-            self._child.poll()
+            self._child.wait()
             self._child = None
         return True
 
+    def _gone(self) -> bool:
+        # Not whether the pid is there: it stays as a zombie while the process lives that started the broker.
+        deadline = time.monotonic() + self._settings.stop_limit
+        while is_locked(self._alive_lock):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
 
-class _PortTakenError(BrokerError):
-    pass
+
+class _EndedError(BrokerError):
+    """The broker process is gone that was expected to answer."""
+
+
+class _PortTakenError(_EndedError):
+    """It is gone because somebody has its port."""
 
 
 def _port(running: Running) -> int:
     return int(running.bootstrap_servers.rpartition(":")[2])
 
 
-def _in_own_loop(bootstrap_servers: str) -> None:
-    """Ask the broker once, from a thread of its own: the caller's may have an event loop already."""
-    failures: list[BaseException] = []
+def _in_own_loop(bootstrap_servers: str) -> bool:
+    """Whether the broker leads all of its partitions; asked in a thread, as the caller's may have an event loop."""
+    with ThreadPoolExecutor(1, "broker-ready") as thread:
+        return thread.submit(lambda: asyncio.run(_leads_all(bootstrap_servers))).result()
 
-    def ask() -> None:
-        try:
-            asyncio.run(check_broker(bootstrap_servers, 5.0))
-        except BaseException as error:
-            failures.append(error)
 
-    thread = threading.Thread(target=ask, name="broker-ready")
-    thread.start()
-    thread.join()
-    if failures:
-        raise failures[0]
+async def _leads_all(bootstrap_servers: str) -> bool:
+    try:
+        async with admin_client(bootstrap_servers, timeout=5.0) as client:
+            return all(has_leaders(partitions) for partitions in (await existing_topics(client)).values())
+    except BrokerError:
+        return False

@@ -49,8 +49,8 @@ def find_process(folder: Path, record: Record | None) -> psutil.Process | None:
     could write them leaves a broker all the same: that one is found by the folder's name on its command line.
     """
     if record is not None and record.pid is not None and record.started is not None:
-        process = _living(record.pid)
-        if process is not None and abs(process.create_time() - record.started) < _SAME_START:
+        process = _living(record.pid, record.started)
+        if process is not None:
             return process
     mark = folder_mark(folder)
     for process in psutil.process_iter(["cmdline"]):
@@ -59,10 +59,11 @@ def find_process(folder: Path, record: Record | None) -> psutil.Process | None:
     return None
 
 
-def _living(pid: int) -> psutil.Process | None:
+def _living(pid: int, started: float | None = None) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process
+        same = started is None or abs(process.create_time() - started) < _SAME_START
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except psutil.Error:
         return None
 
