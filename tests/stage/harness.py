@@ -164,7 +164,7 @@ class Bench:
             for name in ("raw", "out", "new", "attempts", "changelog")
         }
         await create_topics(self.bootstrap_servers, topics)
-        running = (self._feed(), self._count(), self._keep_up()) if self._spec.ticks is None else (self._keep_up(),)
+        running = (self._feed(), self._count(), self._keep_up()) if not self._spec.ticks else (self._keep_up(),)
         self._tasks = [asyncio.create_task(task) for task in running]
         return self
 
@@ -217,8 +217,8 @@ class Bench:
         await wait_until(lambda: self.fed >= target, f"{records} more records fed")
 
     async def caught_up(self, seconds: float = 90.0) -> None:
-        """Wait until everything fed up to now came out, so every partition has an owner that works."""
-        target = self.fed
+        """Wait until what was fed up to now and a record more came out: every partition has an owner, and it works."""
+        target = self.fed + (1 if self._feeding else 0)
         await wait_until(lambda: self.complete >= target, f"the first {target} records on out", seconds)
 
     async def pause(self, low: float, high: float) -> None:

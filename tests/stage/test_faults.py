@@ -33,8 +33,8 @@ FENCED = 70
 class Series:
     """One kind of fault: the rounds and what the bench is like.
 
-    `fenced` is the least number of exits with 70; `own_broker` gives the rounds a broker of their own, `broken` says
-    that the checker must find faults.
+    `fenced` is the least number of exits with 70; `own_broker` gives the rounds a broker of their own, where a worker
+    may also end with 1 because there is none to start with; `broken` says that the checker must find faults.
     """
 
     rounds: Callable[..., Awaitable[None]]
@@ -267,4 +267,5 @@ def test_each_record_exactly_once(name: str, reports: dict[str, Report | Excepti
         return
     assert report.findings.faults == 0, report.log[-4000:]
     assert sum(code == FENCED for _, code in report.exits) >= series.fenced
-    assert all(code == FENCED for _, code in report.exits), report.log[-4000:]
+    allowed = {FENCED, 1} if series.own_broker else {FENCED}
+    assert all(code in allowed for _, code in report.exits), report.log[-4000:]

@@ -1,6 +1,7 @@
 """The process that the break tests stop, kill and confuse: one stage that runs the model."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -22,8 +23,8 @@ class WorkerSpec:
 
     It stops itself (SIGSTOP) when it passes the hook point `pause_at` the `pause_count`th time, raises at record
     `raise_at`, blocks for ever at record `block_at`, waits for ever at record `wait_at`, kills itself at record
-    `kill_at` while that has fewer than three attempts. With `ticks` it counts to that in each partition and reads
-    nothing. `own_ids` is the negative control: a transactional id per worker, which fences nobody.
+    `kill_at` while that has fewer than three attempts. With `ticks` it counts in each partition and reads nothing.
+    `own_ids` is the negative control: a transactional id per worker, which fences nobody.
     """
 
     namespace: str
@@ -38,7 +39,7 @@ class WorkerSpec:
     kill_at: int | None = None
     block_at: int | None = None
     wait_at: int | None = None
-    ticks: int | None = None
+    ticks: bool = False
     own_ids: bool = False
     interval: float = 0.1
     batch_max: int = 100
@@ -98,15 +99,15 @@ def main(spec: WorkerSpec) -> None:
     )
     structlog.contextvars.bind_contextvars(worker=spec.name, pid=os.getpid())
     structlog.get_logger().info("worker starts", pause_at=spec.pause_at)
-    asyncio.run(_run(spec) if spec.ticks is None else _tick(spec, spec.ticks))
+    asyncio.run(_tick(spec) if spec.ticks else _run(spec))
 
 
-async def _tick(spec: WorkerSpec, ticks: int) -> None:
-    """A stage woken by work alone: each partition counts to `ticks`, a record each."""
+async def _tick(spec: WorkerSpec) -> None:
+    """A stage woken by work alone: each partition counts, a record each."""
     app = StageApp(f"{spec.namespace}-{spec.name}")
 
     async def submit(partition: Partition) -> None:
-        for number in range(int(partition.state.get(b"tick") or b"0"), ticks):
+        for number in itertools.count(int(partition.state.get(b"tick") or b"0")):
             await partition.submit(number)
             await asyncio.sleep(0.01)
 

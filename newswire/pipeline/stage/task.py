@@ -122,7 +122,7 @@ class PartitionTask:
         if self._handle is not None:
             self._handle.close()
         if self._opened and self._around.close_partition is not None:
-            await _maybe_await(self._around.close_partition(self._context))
+            await _result(self._around.close_partition(self._context))
         for client in (self._consumer, self._producer):
             if client is not None:
                 await self._close(client)
@@ -162,7 +162,7 @@ class PartitionTask:
         await self._seek(committed)
         self._handle = Partition(self.partition.partition, self._store, self._work_came)
         if self._around.open_partition is not None:
-            self._context = await _maybe_await(self._around.open_partition(self._handle))
+            self._context = await _result(self._around.open_partition(self._handle))
         self._opened = True
         self._reading = asyncio.create_task(self._read())
         self.waiting.end()
@@ -358,5 +358,6 @@ class PartitionTask:
             self._log.warning("client did not close", error=repr(error))
 
 
-async def _maybe_await(value: object) -> Any:
-    return await value if inspect.isawaitable(value) else value
+async def _result(value: object) -> Any:
+    # a coroutine only: a context may well be a task, which is awaitable too and may never end
+    return await value if inspect.iscoroutine(value) else value
