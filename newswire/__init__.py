@@ -5,12 +5,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from newswire.version import __version__
+
 if TYPE_CHECKING:
     from newswire.pipeline.subscribe import subscribe
 
 __all__ = ["__version__", "subscribe"]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

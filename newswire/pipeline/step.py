@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from newswire import __version__
 from newswire.pipeline.ledger.counters import count
 from newswire.pipeline.state import State
 from newswire.schemas import DeadLetter, Outcome
 from newswire.schemas.common import Record
+from newswire.version import __version__
 
 LETTER_VALUE_MAX = 1_000_000
 """Bytes of a record that a dead letter keeps; a longer one is cut."""

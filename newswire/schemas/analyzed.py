@@ -12,7 +12,8 @@ class AnalyzedArticle(UniqueArticle):
     """A unique article after analysis.
 
     `embedding` is base64 of int8 values (a unit vector times 127, rounded); null when `degraded` says why the
-    analysis failed. `model` names the encoder and the instruction set that it ran on, `taxonomy` the release that its topics come from.
+    analysis failed. `model` names the encoder and the instruction set that it ran on, `taxonomy` the release that its
+    topics come from.
     """
 
     NAME: ClassVar[str] = "newswire.analyzed.v1"
