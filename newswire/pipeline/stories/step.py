@@ -52,8 +52,8 @@ class ClusterStep:
     `story/ID` a row a story, `article/ID` the story of an article.
     """
 
-    def __init__(self, settings: Settings, state: State, taxonomy: str | None = None) -> None:
-        """Read the open stories from the state. `taxonomy` is passed over: each analysis names its own."""
+    def __init__(self, settings: Settings, state: State) -> None:
+        """Read the open stories from the state."""
         self._window = settings.cluster.window_seconds * 1000
         self._enough = settings.cluster.similarity_min
         self._index = StoryIndex(decode_story(row) for _, row in state.scan(STORY))

@@ -8,8 +8,8 @@ from newswire.pipeline.stories.index import StoryIndex
 from newswire.pipeline.stories.story import OpenStory, features_of, join_story, open_story
 from tests.unit.stories.articles import article, embedding, entities
 
-OPEN = 3_000
-DECISIONS = 200
+OPEN = 1_000
+DECISIONS = 100
 
 
 def test_a_decision_among_many_open_stories_is_quick() -> None:
