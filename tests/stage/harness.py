@@ -100,8 +100,8 @@ class Worker:
         return self.process.exitcode
 
     async def stopped(self) -> None:
-        """Wait until it stands still (SIGSTOP)."""
-        await wait_until(lambda: psutil.Process(self._pid).status() == psutil.STATUS_STOPPED, "a worker that stands")
+        """Wait until it stands still (SIGSTOP) or ended."""
+        await wait_until(lambda: self.exit_code is not None or self._is_stopped(), "a worker that stands still")
 
     async def ended(self, seconds: float = 60.0) -> int:
         """Wait for its end and return the exit code."""
@@ -121,6 +121,11 @@ class Worker:
             return await self.ended(seconds)
         self.send(signal.SIGKILL)
         return await self.ended()
+
+    def _is_stopped(self) -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return bool(psutil.Process(self._pid).status() == psutil.STATUS_STOPPED)
+        return False
 
     @property
     def _pid(self) -> int:
@@ -225,14 +230,14 @@ class Bench:
         """Let a random time pass, so that the next fault hits anywhere."""
         await asyncio.sleep(self.random.uniform(low, high))
 
-    async def finish(self) -> Findings:
-        """Stop feeding, let the workers catch up if they can, end them, and check the topics."""
+    async def finish(self, seconds: float = 60.0) -> Findings:
+        """Stop feeding, let the workers catch up if they can within `seconds`, end them, and check the topics."""
         self._feeding = False
         await self._tasks[0]
         if not self.workers:
             self.start("a")
         with suppress(TimeoutError):  # the check says what is missing
-            await self.caught_up(60.0)
+            await self.caught_up(seconds)
         self.restarting = False
         for name in list(self.workers):
             await self.end(name)

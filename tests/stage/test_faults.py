@@ -22,7 +22,7 @@ from newswire.pipeline.broker.embedded import EmbeddedBroker
 from tests.stage.checker import Findings
 from tests.stage.harness import COMPACTING, Bench
 
-pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROUNDS = 5
 AT_ONCE = 6
@@ -150,6 +150,8 @@ async def unfenced_zombies(bench: Bench) -> None:
         since = bench.readies("b")
         frozen = bench.start("a", pause_at="before_end", pause_count=bench.random.randint(4, 20))
         await frozen.stopped()
+        if frozen.exit_code is not None:
+            return  # the harm is done already, and the stage refuses to start on it
         # its open transaction hides what the other commits: no count can tell, so a hundred records have to be enough
         await bench.serves("b", since, 4)
         await bench.fed_more(100)
@@ -182,6 +184,7 @@ async def exceptions(bench: Bench) -> None:
 
 
 SERIES = {
+    "broker killed": Series(broker_kills, {"state_dir": Path()}, own_broker=True),
     "kill": Series(kills, {"state_dir": Path(), "static": True}),
     "kill, state in memory, changelog compacted": Series(kills, {"changelog": COMPACTING}),
     "term": Series(stops, {"state_dir": Path()}),
@@ -189,7 +192,6 @@ SERIES = {
     "rebalance": Series(partial(rebalances, signum=signal.SIGTERM), {"state_dir": Path()}),
     "rebalance by kill": Series(partial(rebalances, signum=signal.SIGKILL)),
     "zombie": Series(zombies, {"state_dir": Path()}, fenced=1),
-    "broker killed": Series(broker_kills, {"state_dir": Path()}, own_broker=True),
     "exception": Series(exceptions, {"static": True}, fenced=ROUNDS),
     "negative control": Series(unfenced_zombies, {"own_ids": True}, broken=True),
     **{
@@ -241,7 +243,7 @@ async def _run_all(names: list[str], bootstrap_servers: str, folder: Path, seed:
             try:
                 async with bench:
                     await (series.rounds(bench, own) if own else series.rounds(bench))
-                    findings = await bench.finish()
+                    findings = await bench.finish(10.0 if series.broken else 60.0)
                 report = Report(findings, bench.exits, bench.fed, time.monotonic() - began, bench.log)
                 print(f"{name}: {report.fed} records, exits {report.exits}, {report.seconds:.0f} s, {findings}")
                 return report
@@ -263,7 +265,7 @@ def test_each_record_exactly_once(name: str, reports: dict[str, Report | Excepti
         raise report
     assert report.fed > 100
     if series.broken:
-        assert report.findings.faults > 0
+        assert report.findings.repeated + report.findings.bad_sequence > 0
         return
     assert report.findings.faults == 0, report.log[-4000:]
     assert sum(code == FENCED for _, code in report.exits) >= series.fenced

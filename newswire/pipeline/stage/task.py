@@ -148,6 +148,7 @@ class PartitionTask:
         hook("before_fence")
         self._producer = new_producer(self._config, self.partition.partition)
         await start_fenced(self._producer)
+        self._log.info("former owners fenced", seconds=round(time.monotonic() - started, 3))
         hook("after_fence")
         # 2 offset, then state
         committed = await self._around.committed_offset(self.partition)
@@ -156,7 +157,9 @@ class PartitionTask:
         self._consumer = new_consumer(self._config)
         await self._consumer.start()
         await self._open_store()
+        began = time.monotonic()
         rows = await self._restore()
+        self._log.info("state restored", rows=rows, seconds=round(time.monotonic() - began, 3))
         hook("after_restore")
         # 3 position the input
         await self._seek(committed)
@@ -167,12 +170,8 @@ class PartitionTask:
         self._reading = asyncio.create_task(self._read())
         self.waiting.end()
         self.ready = True
-        self._log.info(
-            "partition ready",
-            offset=self._position.offset,
-            restored_rows=rows,
-            seconds=round(time.monotonic() - started, 3),
-        )
+        seconds = round(time.monotonic() - started, 3)
+        self._log.info("partition ready", offset=self._position.offset, records=self._position.records, seconds=seconds)
 
     async def _check_topics(self) -> BatchRules:
         counts = {}
