@@ -18,8 +18,9 @@ from newswire.pipeline.stories.vectors import cosine
 class Weights:
     """The share of each cosine in the mean, and the value at which it tells nothing either way (score one half).
 
-    `decay` is the part of the fit that is lost over a window of silence. Measured on ECB+ by `bench.stories` with the
-    embeddings of multilingual-e5-small; shares from 0 to 2 of each cosine were tried.
+    `decay` is the part of the fit that is lost over a window of silence. Measured by `bench.stories` on 496 ECB+
+    documents, B-cubed F1 over three orders: 0.887 (worst 0.877) with the embeddings of multilingual-e5-small, 0.859
+    (0.850) without any. With shares of 1 : 1 : 1 it was 0.867, with 1 : 1 : 2.7 it was 0.879.
     """
 
     words: float = 1.0

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from newswire.pipeline.stories.story import Features, OpenStory
 from newswire.pipeline.stories.vectors import Vector, bands
 
-POSTINGS_MAX = 4_000
+POSTINGS_MAX = 1_000
 """Entries that one look-up reads, rarest keys first: what a key of everyday words lists is not worth reading."""
 
 CANDIDATES_MAX = 8
