@@ -11,8 +11,8 @@ from newswire.pipeline.feeds.polls import Poll
 from newswire.pipeline.feeds.step import CollectStep
 from newswire.pipeline.stage import Batch, Stage, StageApp
 
-BATCH_MAX = 16
-"""Polls of one transaction: each may bring thousands of articles."""
+BATCH_MAX = 4
+"""Polls (or settings) of one transaction: each may bring thousands of articles, half a second of work."""
 
 
 def build(app: StageApp, worker: Worker) -> Stage:

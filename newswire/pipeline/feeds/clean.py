@@ -7,6 +7,10 @@ from typing import Any
 
 # C0 but tab and line ends, DEL, C1, and the two non-characters that XML forbids too.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+# The same in UTF-8, for a check that costs a copy of the bytes and not a step for each character.
+_CONTROL_BYTES = bytes(sorted({*range(0x20), 0x7F} - {0x09, 0x0A, 0x0D}))
+_CONTROL_PAIRS = re.compile(rb"\xc2[\x80-\x9f]")
+_NON_CHARACTERS = re.compile(rb"\xef\xbf[\xbe\xbf]")
 _YEAR = re.compile(r"\d{4}")
 _FIRST_YEAR = 1900
 
@@ -15,13 +19,7 @@ def clean(text: Any) -> str:
     """A text without control characters and lone surrogates (which become U+FFFD), trimmed; "" for no text."""
     if not isinstance(text, str):
         return ""
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            # Through UTF-16, so that the two halves of a pair that were escaped apart come together.
-            text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return (_CONTROL.sub("", text) if _CONTROL.search(text) else text).strip()
+    return _without_controls(text).strip()
 
 
 def line(text: Any, limit: int) -> str:
@@ -51,3 +49,17 @@ def parse_date(text: Any) -> datetime | None:
             continue
         return moment if moment and moment.year >= _FIRST_YEAR else None
     return None
+
+
+def _without_controls(text: str) -> str:
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        # Through UTF-16, so that the two halves of a pair that were escaped apart come together.
+        text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        raw = text.encode()
+    if len(raw.translate(None, _CONTROL_BYTES)) != len(raw) or (
+        not text.isascii() and (_CONTROL_PAIRS.search(raw) or _NON_CHARACTERS.search(raw))
+    ):
+        return _CONTROL.sub("", text)
+    return text

@@ -4,6 +4,7 @@ Bodies are hostile: run this in the worker (`worker.py`), which has a time and a
 control characters and capped; HTML stays HTML, to be made text or sanitised downstream.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 from newswire.pipeline.feeds.canonical import canonical_url
@@ -30,9 +31,11 @@ def parse_feed(body: bytes, content_type: str | None, url: str, limits: Limits |
 
 def _without_shared_ids(feed: ParsedFeed) -> ParsedFeed:
     """Take back ids that entries with different addresses share: they identify nothing, the addresses do."""
+    times = Counter(entry.entry_id for entry in feed.entries if entry.entry_id is not None)
+    repeated = {entry_id for entry_id, number in times.items() if number > 1}
     addresses: dict[str, set[str | None]] = {}
     for entry in feed.entries:
-        if entry.entry_id is not None:
+        if entry.entry_id in repeated:
             addresses.setdefault(entry.entry_id, set()).add(canonical_url(entry.url) if entry.url else None)
     shared = {entry_id for entry_id, urls in addresses.items() if len(urls) > 1 and None not in urls}
     if not shared:

@@ -12,6 +12,7 @@ _CDATA_END = b"]]>"
 _STRAY = re.compile(
     rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)(?:([A-Za-z][A-Za-z0-9]{1,31});)?"
 )
+_KNOWN = (b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&apos;", b"&#")
 _MARKUP = re.compile(rb"<(?:a|b|br|div|em|h[1-6]|i|img|li|p|span|strong|ul)[\s/>]")
 _XHTML_TEXT = re.compile(rb"<(?:[\w.-]+:)?(?:title|summary)[^>]{1,200}xhtml")
 _PREFIXES = (b"content", b"dc", b"media")
@@ -22,7 +23,8 @@ def mend_entities(body: bytes) -> bytes:
     parts = body.split(_CDATA)
     for index, part in enumerate(parts):
         inside, end, outside = part.rpartition(_CDATA_END) if index else (b"", b"", part)
-        if b"&" in outside and _STRAY.search(outside):
+        # Counting is many times quicker than the pattern, and most feeds are in order.
+        if outside.count(b"&") != sum(map(outside.count, _KNOWN)):
             parts[index] = inside + end + _STRAY.sub(_as_number, outside)
     return _CDATA.join(parts)
 
@@ -33,13 +35,14 @@ def loses_text(body: bytes, head: bytes) -> bool:
     XHTML titles and summaries, entities that the document declares, content:encoded of RSS 1.0, prefixes that it does
     not declare, and HTML that is neither escaped, nor CDATA, nor said to be XHTML.
     """
-    if b"<!ENTITY" in head or _XHTML_TEXT.search(body):
+    is_xhtml = b"xhtml" in body
+    if b"<!ENTITY" in head or (is_xhtml and _XHTML_TEXT.search(body)):
         return True
     if b"<rdf:RDF" in head and b"<content:encoded" in body:
         return True
     if any(b"<" + prefix + b":" in body and b"xmlns:" + prefix not in body for prefix in _PREFIXES):
         return True
-    if b"xhtml" in body:
+    if is_xhtml:
         return False
     first, *rest = body.split(_CDATA)
     return any(_MARKUP.search(part) for part in (first, *(part.rpartition(_CDATA_END)[2] for part in rest)))

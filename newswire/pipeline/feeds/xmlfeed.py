@@ -59,7 +59,7 @@ def _fast(body: bytes, head: bytes, url: str, limits: Limits) -> ParsedFeed:
     parsed = fastfeedparser.parse(body)
     language = parsed["feed"].get("language") or _head_language(head)
     items = parsed["entries"]
-    own_ids = _own_ids(body, len(items))
+    own_ids = _own_ids(body, items)
     entries = [
         _fast_entry(item, url, limits, own_id, language)
         for item, own_id in zip(items[: limits.entries_max], own_ids, strict=False)
@@ -105,11 +105,13 @@ def _fast_entry(
     )
 
 
-def _own_ids(body: bytes, count: int) -> list[bool]:
+def _own_ids(body: bytes, items: list[dict[str, Any]]) -> list[bool]:
     """Whether each entry has an id of its own: fastfeedparser gives an entry without one its link."""
+    if all(item.get("id") != item.get("link") for item in items):
+        return [True] * len(items)
     starts = [found.start() for found in _ITEM.finditer(body)]
-    if len(starts) != count:  # what looks like an entry stands in a text too
-        return [_OWN_ID.search(body) is not None] * count
+    if len(starts) != len(items):  # what looks like an entry stands in a text too
+        return [_OWN_ID.search(body) is not None] * len(items)
     ends = [*starts[1:], len(body)]
     return [_OWN_ID.search(body, start, end) is not None for start, end in zip(starts, ends, strict=True)]
 
