@@ -1,7 +1,7 @@
 """The model's figures, through the shipped int8 path: `python -m training.evaluate --data FOLDER`.
 
 FOLDER is the data folder with the archives. Prints exact-span F1 on CoNLL-2003 validation and on the held-out parts of
-factRuEval and NER-UK, topic figures on the held-out texts, speed, and what is found in the seed article.
+factRuEval and NER-UK, topic figures on the held-out texts, and what is found in the seed article.
 """
 
 import argparse
@@ -111,15 +111,19 @@ def print_topics(analyzer: Analyzer, texts: list[topics.TopicText], limit: tuple
         print(f"  {topic}: threshold {limits[topic]:.2f}, P {precision:.1f} R {recall:.1f} of {found_counts.expected}")
 
 
-def print_speed(analyzer: Analyzer, documents: Documents) -> None:
-    """Articles a second over the evaluation documents, on one thread."""
-    began = time.perf_counter()
-    characters = sum(len(document.text) for document in documents)
-    for document in documents:
-        analyzer.analyze("", document.text)
-    took = time.perf_counter() - began
-    mean = characters // len(documents)
-    print(f"speed: {len(documents) / took:.1f} articles/s of {mean} characters, one thread, {analyzer.name}")
+def print_windows(folder: Path, sets: dict[str, Documents], choices: list[str]) -> None:
+    """F1 and processor time an article for other window lengths, each "tokens/stride"; only to choose a length."""
+    print("windows (tokens/stride): F1 of each set, processor milliseconds a thousand characters")
+    for choice in choices:
+        window, _, stride = choice.partition("/")
+        encoder = Encoder.load(folder)
+        encoder.settings = dataclasses.replace(encoder.settings, window=int(window), stride=int(stride))
+        analyzer = Analyzer(encoder, Taxonomy.load())
+        began = time.process_time()
+        figures = [entity_counts(analyzer, documents)["all"].figures()[2] for documents in sets.values()]
+        took = 1000 * (time.process_time() - began)
+        characters = sum(len(document.text) for documents in sets.values() for document in documents)
+        print(f"  {choice}: {' '.join(f'{f1:.1f}' for f1 in figures)}, {1000 * took / characters:.1f} ms")
 
 
 def print_article(analyzer: Analyzer, path: Path) -> None:
@@ -133,15 +137,15 @@ def print_article(analyzer: Analyzer, path: Path) -> None:
         print(f"  {entity.type} {entity.text!r} {entity.field} {entity.start}-{entity.end} {entity.score}")
 
 
-def report(data: Path, model: Path, folder: Path) -> None:
-    """Print every figure for a model folder; `folder` is the unpacked data."""
+def report(data: Path, model: Path, folder: Path, choices: list[str]) -> None:
+    """Print every figure for a model folder; `folder` is the unpacked data, `choices` window lengths to compare."""
     analyzer = Analyzer.load(model)
     sets = entity_sets(folder)
     _, sample = thresholds.parts(topics.split(topics.read_all(folder))[1])
     steps: list[Callable[[], None]] = [
         lambda: print_entities(analyzer, sets),
         lambda: print_topics(open_analyzer(model), sample, Encoder.load(model).settings.thresholds),
-        lambda: print_speed(analyzer, sets["CoNLL-2003 validation (en)"]),
+        lambda: print_windows(model, sets, choices),
         lambda: print_article(analyzer, data / "seed-article.txt"),
     ]
     for step in steps:
@@ -152,9 +156,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
+    parser.add_argument("--windows", nargs="*", default=[], help="window lengths to compare, such as 128/96 256/192")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        report(arguments.data, arguments.model, unpack(arguments.data, Path(work)))
+        report(arguments.data, arguments.model, unpack(arguments.data, Path(work)), arguments.windows)
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     make_checkpoint(arguments.data, arguments.out, Recipe())
     folder = finish(arguments.data, arguments.out, Recipe())
-    evaluate.report(arguments.data, folder, arguments.out / "data")
+    evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 
 if __name__ == "__main__":
