@@ -283,11 +283,12 @@ class EmbeddedBroker:
 
     def _end(self, running: Running, how: signal.Signals) -> bool:
         try:
-            psutil.Process(running.pid).send_signal(how)
-            if not self._gone():
+            process = psutil.Process(running.pid)
+            process.send_signal(how)
+            if not self._gone(process):
                 _log.warning("the embedded Kafka does not end by itself: killed", pid=running.pid)
-                psutil.Process(running.pid).kill()
-                if not self._gone():
+                process.kill()
+                if not self._gone(process):
                     raise BrokerError(f"the embedded Kafka, process {running.pid}, does not end even when killed")
         except psutil.NoSuchProcess:
             pass
@@ -298,10 +299,11 @@ class EmbeddedBroker:
             self._child = None
         return True
 
-    def _gone(self) -> bool:
-        # Not whether the pid is there: it stays as a zombie while the process lives that started the broker.
+    def _gone(self, process: psutil.Process) -> bool:
+        """Wait, at most the stop limit, until the process is gone and has freed its lock."""
         deadline = time.monotonic() + self._settings.stop_limit
-        while is_locked(self._alive_lock):
+        # A zombie is gone: it stays one for as long as the process lives that started the broker.
+        while is_locked(self._alive_lock) or (process.is_running() and process.status() != psutil.STATUS_ZOMBIE):
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.02)

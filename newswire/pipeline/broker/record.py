@@ -6,6 +6,7 @@ import random
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -60,6 +61,7 @@ def find_process(folder: Path, record: Record | None) -> psutil.Process | None:
 
 
 def _living(pid: int, started: float | None = None) -> psutil.Process | None:
+    # A zombie only waits for the process that started it to look; it is gone for us.
     try:
         process = psutil.Process(pid)
         same = started is None or abs(process.create_time() - started) < _SAME_START
@@ -96,12 +98,19 @@ def _is_free(port: int) -> bool:
 def others_connected(broker_pid: int, port: int) -> bool:
     """Whether a process that is neither the broker nor this one has an open connection to the broker's port."""
     try:
-        links = psutil.Process(broker_pid).net_connections(kind="tcp")
-        ours = {link.laddr.port for link in (*links, *psutil.Process().net_connections(kind="tcp")) if link.laddr}
+        # The clients' ends: the broker's own list lacks what it has not accepted yet.
+        links = psutil.net_connections(kind="tcp")
+        return any(_is_open(link, link.raddr, port) and link.pid not in (broker_pid, os.getpid()) for link in links)
+    except psutil.Error:
+        pass
+    try:
+        # Where only root may list all connections: the broker's ends, less those whose other end is its own or ours.
+        ends = psutil.Process(broker_pid).net_connections(kind="tcp")
+        ours = {end.laddr[1] for end in ends + psutil.Process().net_connections(kind="tcp") if end.laddr}
+        return any(_is_open(end, end.laddr, port) and end.raddr[1] not in ours for end in ends if end.raddr)
     except psutil.Error:
         return False
-    # The broker's ends of its connections, whose other end is neither its own nor ours.
-    return any(
-        link.status == psutil.CONN_ESTABLISHED and link.laddr.port == port and link.raddr.port not in ours
-        for link in links
-    )
+
+
+def _is_open(link: Any, end: Any, port: int) -> bool:
+    return bool(link.status == psutil.CONN_ESTABLISHED and end and end.port == port)
