@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 from training.model import PAD, TAGS
 from training.tagging_data import TaggedDocument
 from training.topic_data import TOPICS, TopicText
+from training.vocabulary import piece_id
 
 IGNORED = -100
 _T = TypeVar("_T")
@@ -83,7 +84,7 @@ class Batcher:
 
     def __init__(self, tokenizer: Tokenizer, limits: Limits, seed: int) -> None:
         self._tokenizer, self._limits, self._random = tokenizer, limits, random.Random(seed)
-        self._begin, self._end = tokenizer.token_to_id("<s>"), tokenizer.token_to_id("</s>")
+        self._begin, self._end = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
         self._prefix: list[int] = tokenizer.encode("query:", add_special_tokens=False).ids
 
     def _frame(self, content: list[int]) -> list[int]:

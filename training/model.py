@@ -88,7 +88,7 @@ class Trunk(nn.Module):
 
     def contextualise(self, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """States (batch, length, width) of word vectors of the same shape."""
-        states = self.dropout(self.norm(vectors + self.positions[: mask.shape[1]]))
+        states: torch.Tensor = self.dropout(self.norm(vectors + self.positions[: mask.shape[1]]))
         bias = (1.0 - mask[:, None, None, :].to(states.dtype)) * -1e4
         for layer in self.layers:
             states = layer(states, bias)
@@ -166,4 +166,4 @@ class Teacher(nn.Module):
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Centred unit embeddings (batch, width) of sequences that begin with the prefix "query: "."""
-        return F.normalize(self.pooled(ids, mask) - self.centre, dim=-1)
+        return F.normalize(self.pooled(ids, mask) - self.get_buffer("centre"), dim=-1)

@@ -108,7 +108,7 @@ def train(
                 parts = {"tag": loss.item()}
             else:
                 loss, parts = text_loss(model, teacher, batch, recipe)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

@@ -16,6 +16,14 @@ from tokenizers import Tokenizer
 _SPECIALS = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
 
 
+def piece_id(tokenizer: Tokenizer, piece: str) -> int:
+    """Id of a piece. Raises KeyError when the vocabulary has no such piece."""
+    number = tokenizer.token_to_id(piece)
+    if number is None:
+        raise KeyError(piece)
+    return int(number)
+
+
 def trim(source: Path, texts: Iterable[str], size: int) -> tuple[str, list[int]]:
     """(JSON of the trimmed tokenizer, old id of each new piece) for the teacher's tokenizer file and texts to cover."""
     tokenizer = Tokenizer.from_file(str(source))
@@ -35,7 +43,7 @@ def trim(source: Path, texts: Iterable[str], size: int) -> tuple[str, list[int]]
     for added in document["added_tokens"]:
         added["id"] = new[added["id"]]
     for name, entry in document["post_processor"].get("special_tokens", {}).items():
-        entry["ids"] = [new[tokenizer.token_to_id(name)]]
+        entry["ids"] = [new[piece_id(tokenizer, name)]]
     document["truncation"] = document["padding"] = None
     return json.dumps(document, ensure_ascii=False, separators=(",", ":")), old
 
