@@ -221,6 +221,10 @@ class Bench:
         target = self.fed + records
         await wait_until(lambda: self.fed >= target, f"{records} more records fed")
 
+    async def reaches(self, records: int) -> None:
+        """Wait until the first `records` records came out."""
+        await wait_until(lambda: self.complete >= records, f"the first {records} records on out")
+
     async def caught_up(self, seconds: float = 90.0) -> None:
         """Wait until what was fed up to now and a record more came out: every partition has an owner, and it works."""
         target = self.fed + (1 if self._feeding else 0)

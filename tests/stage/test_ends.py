@@ -15,7 +15,7 @@ from aiokafka.errors import CommitFailedError
 
 from newswire.pipeline.stage.position import POSITION_KEY, InputPosition
 from newswire.pipeline.stage.rocks import RocksStore
-from tests.stage.harness import Bench, read_all, wait_until
+from tests.stage.harness import Bench, read_all
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -30,7 +30,7 @@ def bench_on(kafka: Any, namespace: str, folder: Path, **spec: Any) -> Bench:
 async def test_a_record_that_kills_is_seen_with_its_attempts(kafka: Any, namespace: str, tmp_path: Path) -> None:
     async with bench_on(kafka, namespace, tmp_path, kill_at=40) as bench:
         bench.start("a")
-        await wait_until(lambda: bench.complete > 60, "the records after it")
+        await bench.reaches(80)
         assert bench.exits == [("a", -signal.SIGKILL)] * 3
         findings = await bench.finish()
         attempts = await read_all(kafka.bootstrap_servers, bench.topic("attempts"))
@@ -94,7 +94,7 @@ async def move_group(bench: Bench, partition: TopicPartition, by: int) -> None:
 async def test_an_offset_changed_from_outside_refuses_to_start(kafka: Any, namespace: str, tmp_path: Path) -> None:
     async with bench_on(kafka, namespace, tmp_path, static=False) as bench:
         bench.start("a")
-        await bench.caught_up()
+        await bench.reaches(80)
         assert await bench.end("a") == 0
         partition = TopicPartition(bench.topic("raw"), 1)
         await move_group(bench, partition, -5)
@@ -111,7 +111,7 @@ async def test_a_changelog_that_was_emptied_refuses_to_start(kafka: Any, namespa
     changelog = {"cleanup.policy": "compact,delete"}
     async with bench_on(kafka, namespace, tmp_path, static=False, changelog=changelog) as bench:
         bench.start("a")
-        await bench.caught_up()
+        await bench.reaches(80)
         assert await bench.end("a") == 0
         admin = AIOKafkaAdminClient(bootstrap_servers=bench.bootstrap_servers)
         await admin.start()
@@ -126,7 +126,7 @@ async def test_a_changelog_that_was_emptied_refuses_to_start(kafka: Any, namespa
 async def test_more_partitions_in_place_refuse_to_start(kafka: Any, namespace: str, tmp_path: Path) -> None:
     async with bench_on(kafka, namespace, tmp_path, static=False) as bench:
         bench.start("a")
-        await bench.caught_up()
+        await bench.reaches(80)
         assert await bench.end("a") == 0
         admin = AIOKafkaAdminClient(bootstrap_servers=bench.bootstrap_servers)
         await admin.start()
@@ -150,7 +150,7 @@ async def test_a_cache_that_cannot_be_trusted_is_wiped(kafka: Any, namespace: st
 
     async with bench_on(kafka, namespace, tmp_path) as bench:
         bench.start("a")
-        await bench.caught_up()
+        await bench.reaches(80)
         assert await bench.end("a") == 0
         spoil(0, ahead=1_000_000)
         spoil(1, fresh_at=time.time() - 21 * 3600)

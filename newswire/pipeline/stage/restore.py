@@ -10,6 +10,7 @@ from newswire.pipeline.stage.position import POSITION_KEY, InputPosition
 from newswire.pipeline.stage.store import StateStore
 
 _CHUNK: Final = 20_000
+_POLL_MS: Final = 20  # short: a transaction mark moves the position and yields no record to return for
 _log = structlog.get_logger("newswire.stage")
 
 
@@ -75,7 +76,8 @@ async def _read(
     known = _life(store.get(POSITION_KEY))
     consumer.seek(changelog, position)
     while position < end:
-        records = (await consumer.getmany(changelog, timeout_ms=1000, max_records=_CHUNK)).get(changelog, [])
+        polled = await consumer.getmany(changelog, timeout_ms=_POLL_MS, max_records=_CHUNK)
+        records = polled.get(changelog, [])
         position = await consumer.position(changelog)
         rows += len(records)
         if records:
