@@ -11,6 +11,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from anyascii import anyascii
+
 from newswire.schemas import Entity
 
 LEAD_MAX = 1_200
@@ -60,12 +62,15 @@ def split_words(text: str) -> Iterable[str]:
 
 
 def entity_keys(entities: Iterable[Entity]) -> dict[str, Entity]:
-    """Each named thing's first mention, by its name without case and possessive ending. At most ENTITIES_MAX."""
+    """Each named thing's first mention, by its name in Latin letters, its words cut as words are. At most ENTITIES_MAX.
+
+    So that a name meets its transliteration and its inflected forms: Vorkuta and Воркута, Зеленський and Зеленського.
+    """
     keys: dict[str, Entity] = {}
     for entity in entities:
-        name = unicodedata.normalize("NFKC", entity.text[:TITLE_MAX]).casefold().strip()
-        if name := _POSSESSIVE.sub("", name):
-            keys.setdefault(ENTITY + name, entity)
+        name = _POSSESSIVE.sub("", unicodedata.normalize("NFKC", entity.text[:TITLE_MAX]).casefold().strip())
+        if key := " ".join(word[:STEM] for word in anyascii(name).casefold().split()):
+            keys.setdefault(ENTITY + key, entity)
             if len(keys) >= ENTITIES_MAX:
                 break
     return keys

@@ -34,7 +34,7 @@ def test_named_things_tell_two_events_of_a_kind_apart() -> None:
     assert one != other == again
 
 
-def test_the_embedding_alone_brings_two_languages_together() -> None:
+def test_embedding_and_transliterated_names_bring_two_languages_together() -> None:
     ukrainian: dict[str, Any] = {"language": Language(code="uk", confidence=1.0), "entities": entities("Воркута")}
     english = article(1, QUAKE, embedding=embedding(1), entities=entities("Vorkuta"))
     other = article(2, BUDGET, embedding=embedding(2))
