@@ -75,6 +75,36 @@ async def test_killing_any_process_loses_and_repeats_nothing(
     assert enriched == enriched_of(enrich(lines))
 
 
+async def test_analyzers_on_other_hosts_change_nothing_but_the_speed(
+    kafka: Any, namespace: str, tmp_path: Path
+) -> None:
+    lines = raw_lines(200, seed=5)
+    here, there = (
+        wire_settings(namespace, tmp_path / host, kafka.bootstrap_servers, analyze={"constant_ms": 5.0})
+        for host in ("here", "there")
+    )
+    async with (
+        connect(here) as connection,
+        running_service(here, connection),
+        running_service(there, connection, ["analyze"]) as other,
+    ):
+        await _healthy_service(other)
+        await produce(here, "raw", lines, pause=0.01)
+        outcomes = await read_topic(here, "outcomes", count=len(lines))
+        enriched = await read_topic(here, "enriched")
+        worked = other.processes[0].stages["analyze"]["partitions_ready"]
+    assert len(outcomes) == len(lines)
+    assert enriched == enriched_of(enrich(lines))
+    assert 0 < len(worked) < here.kafka.partitions
+
+
+async def _healthy_service(service: Service, seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not (service.health()[0] and all(state.stages["analyze"]["partitions_ready"] for state in service.processes)):
+        assert time.monotonic() < deadline, service.health()
+        await asyncio.sleep(0.1)
+
+
 async def test_a_second_service_on_the_same_state_is_refused(kafka: Any, namespace: str, tmp_path: Path) -> None:
     settings = wire_settings(namespace, tmp_path, kafka.bootstrap_servers)
     async with connect(settings) as connection, running_service(settings, connection, ["prepare"]):

@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from newswire.pipeline.connection import Connection
@@ -38,6 +39,11 @@ class Worker:
         """The worker's own cache of its state; it can be deleted while the worker is down."""
         return self.settings.state_dir / "workers" / self.settings.namespace / self.name
 
+    def instance(self, role: str) -> str:
+        """The worker's name in a group: the same after each start, another one for each host and state folder."""
+        place = sha256(str(self.settings.state_dir.absolute()).encode()).hexdigest()[:8]
+        return f"{socket.gethostname()}-{place}-{self.name}-{role}"
+
 
 def stage_config(worker: Worker, role: str) -> StageConfig:
     """The configuration of a role's stage in this worker."""
@@ -53,7 +59,7 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         work_seconds=settings.analyze.work_seconds if role == "analyze" else None,
         session_timeout_ms=settings.kafka.session_timeout_ms,
         transaction_timeout_ms=settings.kafka.transaction_timeout_ms,
-        instance_id=f"{socket.gethostname()}-{worker.name}-{role}",
+        instance_id=worker.instance(role),
         stall_seconds=settings.run.stall_seconds,
         client_options=worker.connection.options,
     )

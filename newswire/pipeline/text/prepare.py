@@ -124,7 +124,7 @@ def decide(record: RawArticle | RawRetry, source: Source, view: View, settings: 
     """
     if isinstance(record, RawRetry):
         if record.prepared is not None:
-            return _decide_degraded(record, record.prepared, view)
+            return _decide_prepared(record, record.prepared, view)
         if record.article is not None:
             return _decide_article(record.article, record, source, view, settings)
         raise ContractError("a retry needs an article")
@@ -155,8 +155,12 @@ def _decide_article(
     return end.passed_on(prepared, watermark, _article_row(id, kept, revision, digest))
 
 
-def _decide_degraded(retry: RawRetry, prepared: PreparedArticle, view: View) -> Decision:
-    """A degraded article's new try: the next revision, unless the article has moved on meanwhile."""
+def _decide_prepared(retry: RawRetry, prepared: PreparedArticle, view: View) -> Decision:
+    """A prepared article's new try, unless the article has moved on meanwhile.
+
+    One that was emitted degraded becomes the next revision, of unchanged content; one that died before it was emitted
+    is the same revision still, and may yet turn out to be a copy.
+    """
     id = prepared.id
     end = _End(id, prepared.feed.url, retry, view)
     observed = to_ms(prepared.observed_at)
@@ -164,9 +168,10 @@ def _decide_degraded(retry: RawRetry, prepared: PreparedArticle, view: View) -> 
     known = view.known(id, watermark)
     if known is not None and (known.content_hash != prepared.content_hash or known.revision > prepared.revision):
         return end.with_outcome("seen", known.revision, observed, "a later revision exists", view.watermark)
-    revision = prepared.revision + 1
+    emitted = retry.supersedes != "dead"
+    revision = prepared.revision + 1 if emitted else prepared.revision
     again = prepared.model_copy(
-        update={"position": view.position, "supersedes": retry.position, "retry": True, "revision": revision}
+        update={"position": view.position, "supersedes": retry.position, "retry": emitted, "revision": revision}
     )
     kept = observed if known is None else max(known.observed_ms, observed)
     return end.passed_on(again, view.watermark, _article_row(id, kept, revision, prepared.content_hash))

@@ -314,6 +314,15 @@ def test_a_retried_analysis_is_a_new_revision_unless_the_article_moved_on() -> N
     outcome(wire.send(value), "seen")
 
 
+def test_a_retry_of_what_died_before_it_was_emitted_keeps_its_revision_and_may_still_be_a_copy() -> None:
+    wire = Wire()
+    first = prepared(wire.article())
+    head = {"schema": "newswire.raw.retry.v1", "letter": "deduplicate-0-0", "position": 0, "supersedes": "dead"}
+    again = prepared(wire.send(json.dumps(head | {"prepared": json.loads(first.encode())}).encode()))
+    assert (again.retry, again.revision, again.supersedes, again.position) == (False, 1, 0, 1)
+    outcome(wire.article(), "seen")
+
+
 def test_huge_texts_are_cut_not_refused() -> None:
     article = prepared(Wire().article(title="t" * 200_000, content="<p>" + "word " * 2_000_000))
     assert len(article.title) == 4_096
