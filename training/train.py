@@ -22,7 +22,7 @@ class Recipe:
     seed: int = 20251009
     vocabulary: int = 96_000
     steps: int = 1550
-    window: int = 128
+    window: int = 112
     stride: int = 96
     layers: int = 6
     encoder_rate: float = 2e-4
