@@ -73,11 +73,12 @@ class RocksStore:
         """The next `limit` rows at most, in key order, round and round, without the reserved ones."""
         rows: list[tuple[bytes, bytes]] = []
         for key, value in self._db.items(from_key=self._hand):
+            if key.startswith(RESERVED):
+                continue
             if len(rows) == limit:
                 self._hand = key
                 return rows
-            if not key.startswith(RESERVED):
-                rows.append((key, value))
+            rows.append((key, value))
         self._hand = b""
         return rows
 

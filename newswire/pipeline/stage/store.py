@@ -67,12 +67,13 @@ class DictStore:
         keys = self._keys()
         rows: list[tuple[bytes, bytes]] = []
         for index in range(bisect_left(keys, self._hand), len(keys)):
+            value = self._rows.get(keys[index])
+            if value is None or keys[index].startswith(RESERVED):
+                continue
             if len(rows) == limit:
                 self._hand = keys[index]
                 return rows
-            value = self._rows.get(keys[index])
-            if value is not None and not keys[index].startswith(RESERVED):
-                rows.append((keys[index], value))
+            rows.append((keys[index], value))
         self._hand = b""
         return rows
 

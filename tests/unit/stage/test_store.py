@@ -64,6 +64,16 @@ def test_sweep_goes_on_behind_a_deleted_row(store: RocksStore) -> None:
     assert store.sweep(1) == [(b"c", b"3")]
 
 
+@pytest.mark.parametrize("kind", ["dict", "rocks"])
+def test_the_hand_never_rests_on_a_deleted_row(kind: str, store: RocksStore) -> None:
+    swept = DictStore() if kind == "dict" else store
+    swept.apply({b"a": b"1", b"b": b"2"}, 1, 0.0)
+    assert swept.sweep(1) == [(b"a", b"1")]
+    swept.apply({b"b": None}, 2, 0.0)
+    assert swept.sweep(0) == []
+    assert swept.sweep(1) == [(b"a", b"1")]
+
+
 def test_rows_and_position_survive_the_process(tmp_path: Path) -> None:
     first = RocksStore(tmp_path / "state")
     first.apply({b"a": b"1"}, 7, 99.5)
