@@ -1,7 +1,7 @@
 """What makes fastfeedparser lose text without an error: mended here where that is safe, else left to feedparser.
 
 It takes an element's first text node, so that a title ends at an entity that XML does not know and a description of
-unescaped HTML is empty. Real feeds have both.
+unescaped HTML is empty. Real feeds have both. Halves of surrogate pairs written as numbers end both parsers.
 """
 
 import re
@@ -14,6 +14,7 @@ _STRAY = re.compile(
 )
 _KNOWN = (b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&apos;", b"&#")
 _MARKUP = re.compile(rb"<(?:a|b|br|div|em|h[1-6]|i|img|li|p|span|strong|ul)[\s/>]")
+_HALVES = re.compile(rb"(?:&#(?:[xX]0{0,4}[dD][89a-fA-F][0-9a-fA-F]{2}|0{0,4}5[5-7][0-9]{3});)+")
 _XHTML_TEXT = re.compile(rb"<(?:[\w.-]+:)?(?:title|summary)[^>]{1,200}xhtml")
 _PREFIXES = (b"content", b"dc", b"media")
 
@@ -27,6 +28,11 @@ def mend_entities(body: bytes) -> bytes:
         if outside.count(b"&") != sum(map(outside.count, _KNOWN)):
             parts[index] = inside + end + _STRAY.sub(_as_number, outside)
     return _CDATA.join(parts)
+
+
+def mend_surrogates(body: bytes) -> bytes:
+    """The document with references to surrogates as the character that a pair means, U+FFFD for one that is alone."""
+    return _HALVES.sub(_as_whole, body)
 
 
 def loses_text(body: bytes, head: bytes) -> bool:
@@ -53,4 +59,14 @@ def _as_number(found: re.Match[bytes]) -> bytes:
     text = html5.get(name.decode() + ";") if name else None
     if text is None:
         return b"&amp;" + found[0][1:]
+    return _as_references(text)
+
+
+def _as_whole(found: re.Match[bytes]) -> bytes:
+    numbers = (number[2:] for number in found[0].split(b";")[:-1])
+    halves = "".join(chr(int(n[1:], 16) if n[:1] in b"xX" else int(n)) for n in numbers)
+    return _as_references(halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+
+
+def _as_references(text: str) -> bytes:
     return b"".join(b"&#%d;" % ord(character) for character in text)

@@ -17,7 +17,7 @@ from newswire.pipeline.feeds.clean import line, parse_date
 from newswire.pipeline.feeds.dates import without_clock
 from newswire.pipeline.feeds.entries import is_image, language_tag, make_entry
 from newswire.pipeline.feeds.parsed import Limits, NotAFeed, ParsedEntry, ParsedFeed
-from newswire.pipeline.feeds.repair import loses_text, mend_entities
+from newswire.pipeline.feeds.repair import loses_text, mend_entities, mend_surrogates
 
 _HEAD = 32_768
 _ITEM = re.compile(rb"<(?:[\w.-]+:)?(?:item|entry)[\s>]")
@@ -40,6 +40,7 @@ def parse_xml_feed(body: bytes, url: str, limits: Limits) -> ParsedFeed:
     head = body[: min(found.start(), _HEAD) if found else _HEAD]
     if _NESTED_ENTITY.search(head):  # the parsers are safe, but feedparser takes seconds to be so
         raise NotAFeed("entities made of entities (billion laughs)")
+    body = mend_surrogates(body)
     reason = "no entries"
     if not loses_text(body, head):
         try:
@@ -47,7 +48,7 @@ def parse_xml_feed(body: bytes, url: str, limits: Limits) -> ParsedFeed:
         except MemoryError:
             raise
         except Exception as error:  # a parser may raise anything on hostile input; the other one decides
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            reason = line(str(error), 200) or type(error).__name__  # it may quote the body
         else:
             if feed.entries:
                 return feed

@@ -1,5 +1,6 @@
 """Parsing what feeds should not be, and small things that parsers get wrong."""
 
+import html
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,23 @@ def test_control_characters_and_lone_surrogates() -> None:
     assert entry.title == "abc"
     assert entry.content == "x \ufffd y 😀"
     orjson.dumps(entry)
+
+
+@pytest.mark.parametrize("cdata", [False, True])
+def test_surrogates_written_as_numbers_cost_no_neighbour(cdata: bool) -> None:
+    text = "a &#xD83D;&#xDE00; b &#55357;&#56832; c &#xd800; d &#57343; e &#57344; f"
+    feed = parse_feed(
+        rss("<title>sound</title>", f"<title>{f'<![CDATA[{text}]]>' if cdata else text}</title>"), None, URL
+    )
+    sound, hurt = feed.entries
+    assert sound.title == "sound"
+    assert html.unescape(hurt.title or "") == "a 😀 b 😀 c \ufffd d \ufffd e \ue000 f"
+
+
+def test_what_is_said_of_a_body_holds_no_control_characters() -> None:
+    with pytest.raises(NotAFeed) as raised:
+        parse_feed(b"\x1b[2Jno\x00 feed\x07", None, URL)
+    assert str(raised.value).isprintable()
 
 
 def test_no_ids_leaves_identity_to_the_address() -> None:
