@@ -14,6 +14,7 @@ _STRAY = re.compile(
 )
 _KNOWN = (b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&apos;", b"&#")
 _MARKUP = re.compile(rb"<(?:a|b|br|div|em|h[1-6]|i|img|li|p|span|strong|ul)[\s/>]")
+_HALF = re.compile(rb"&#(?:[xX]0{0,4}[dD][89a-fA-F]|0{0,4}5[5-7])")
 _HALVES = re.compile(rb"(?:&#(?:[xX]0{0,4}[dD][89a-fA-F][0-9a-fA-F]{2}|0{0,4}5[5-7][0-9]{3});)+")
 _XHTML_TEXT = re.compile(rb"<(?:[\w.-]+:)?(?:title|summary)[^>]{1,200}xhtml")
 _PREFIXES = (b"content", b"dc", b"media")
@@ -32,7 +33,8 @@ def mend_entities(body: bytes) -> bytes:
 
 def mend_surrogates(body: bytes) -> bytes:
     """The document with references to surrogates as the character that a pair means, U+FFFD for one that is alone."""
-    return _HALVES.sub(_as_whole, body)
+    # Looking for one is a hundred times quicker than replacing none, and hardly any feed has them.
+    return _HALVES.sub(_as_whole, body) if _HALF.search(body) else body
 
 
 def loses_text(body: bytes, head: bytes) -> bool:
