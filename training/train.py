@@ -22,8 +22,8 @@ class Recipe:
     seed: int = 20251009
     vocabulary: int = 96_000
     steps: int = 1550
-    window: int = 112
-    stride: int = 96
+    window: int = 128
+    stride: int = 116
     layers: int = 6
     encoder_rate: float = 2e-4
     head_rate: float = 1e-3

@@ -25,8 +25,8 @@ from newswire.pipeline.analysis.windows import Window, plan
 TAXONOMY_FILE = MODEL_FOLDER.parent / "taxonomy" / "iptc-media-topics.json"
 # What is read of one article; what lies beyond has no entities. A long article is some 20,000 characters.
 MAX_TITLE_CHARACTERS = 2_000
-MAX_TEXT_CHARACTERS = 200_000
-MAX_WINDOWS = 512
+MAX_TEXT_CHARACTERS = 100_000
+MAX_WINDOWS = 160
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
@@ -108,12 +108,12 @@ class Analyzer:
         heading, body = self._encoder.tokenize(title), self._encoder.tokenize(text)
         ids = np.concatenate((heading.ids, body.ids))
         settings = self._encoder.settings
+        split = len(heading.ids)
         windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS)
         if not windows:
             return Analysis((), (), EMPTY_EMBEDDING)
         readings = [self._encoder.read(ids[window.start : window.end]) for window in windows]
         tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
-        split = len(heading.ids)
         entities = self._entities("title", title, heading, tags[:split]) + self._entities(
             "text", text, body, tags[split:]
         )

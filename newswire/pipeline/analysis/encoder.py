@@ -115,7 +115,11 @@ class Encoder:
             settings = _settings(folder)
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
             session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+                str(folder / "model.onnx"),
+                options,
+                providers=["CPUExecutionProvider"],
+                # Its fused operator is slower than the two that it replaces: 13.6 against 12.4 ms a window.
+                disabled_optimizers=["SkipLayerNormFusion"],
             )
         except Exception as error:  # whatever the two libraries raise, it means that this model cannot be used
             raise ModelError(f"the model in {folder} cannot be loaded ({error}); {_MEND}") from error

@@ -1,5 +1,6 @@
 """Windows over a long sequence of sub-tokens: all of it is read, each token where it has the most context."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -14,19 +15,21 @@ class Window:
 
 
 def plan(tokens: int, size: int, stride: int, most: int) -> tuple[Window, ...]:
-    """Windows over `tokens` tokens: `size` tokens each, a new one every `stride`, at most `most` of them.
+    """The fewest windows of at most `size` tokens that overlap by `size - stride`, as even as can be; at most `most`.
 
-    The last window is moved back so that it is full. Of an overlap, each window keeps the half that is nearer to its
-    middle. Tokens beyond `most` windows are not covered. Raises ValueError for sizes that leave gaps.
+    Of an overlap, each window keeps the half that is nearer to its middle. Tokens beyond `most` windows are not
+    covered. Raises ValueError for sizes that leave gaps.
     """
     if not 0 < stride <= size:
         raise ValueError(f"a stride of {stride} tokens does not fit windows of {size}")
+    overlap = size - stride
     tokens = min(tokens, size + stride * (most - 1))
     if tokens <= 0:
         return ()
-    starts = list(range(0, max(1, tokens - size + stride), stride))
-    starts[-1] = max(0, tokens - size)
-    ends = [min(tokens, start + size) for start in starts]
+    count = max(1, math.ceil((tokens - overlap) / stride))
+    # Even windows read no token more often than the overlap asks for, where a last full one would.
+    starts = [round(number * (tokens - overlap) / count) for number in range(count)]
+    ends = [*(start + overlap for start in starts[1:]), tokens]
     cuts = [0, *((left + right) // 2 for left, right in zip(starts[1:], ends[:-1], strict=True)), tokens]
     return tuple(
         Window(start, end, first, last)
