@@ -5,7 +5,9 @@ change each other's results, because the scale of an activation is taken over th
 """
 
 import hashlib
+import importlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from transformers import AutoConfig, AutoTokenizer
 
 from newswire.pipeline.analysis.hardware import instruction_set
 from newswire.pipeline.analysis.results import ModelError
@@ -73,8 +74,14 @@ def verify(folder: Path) -> None:
             raise ModelError(f"{folder / name} is damaged: its SHA-256 is {found}; {_MEND}")
 
 
+def _transformers() -> Any:
+    # Imported with the first model: it takes seconds, and would warn that torch is missing, as is meant here.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    return importlib.import_module("transformers")
+
+
 def _settings(folder: Path) -> Settings:
-    config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    config = _transformers().AutoConfig.from_pretrained(folder, local_files_only=True)
     own: dict[str, Any] = config.newswire
     labels = tuple(config.id2label[number] for number in range(len(config.id2label)))
     return Settings(
@@ -113,7 +120,7 @@ class Encoder:
         options.log_severity_level = 3
         try:
             settings = _settings(folder)
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
+            tokenizer = _transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
             session = onnxruntime.InferenceSession(
                 str(folder / "model.onnx"),
                 options,
