@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -45,6 +46,26 @@ class StartType(MomentType):
         return super().convert(value, param, ctx)
 
 
+class PatternType(click.ParamType):
+    """A text that fits a pattern; `what` says what it is and gives an example."""
+
+    def __init__(self, pattern: str, what: str) -> None:
+        self.name = "text"
+        self._pattern = re.compile(pattern, re.IGNORECASE)
+        self._what = what
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The text, or a usage error: one that fits nothing would wait for ever."""
+        text = str(value)
+        if not self._pattern.fullmatch(text):
+            self.fail(f"{text!r} is no {self._what}", param, ctx)
+        return text.lower()
+
+
+LANGUAGE = PatternType("[a-z]{2,3}", "language code such as en")
+TOPIC = PatternType("medtop:[0-9]{8}", "Media Topic such as medtop:15000000")
+
+
 @click.command()
 @click.option(
     "--from",
@@ -55,8 +76,8 @@ class StartType(MomentType):
     show_default=True,
 )
 @click.option("--group", help="Remember the place under this name, and go on there the next time.")
-@click.option("--language", help="Only articles in this language (ISO 639-1: en, de, ...).")
-@click.option("--topic", help="Only articles on this Media Topic (medtop:...).")
+@click.option("--language", type=LANGUAGE, help="Only articles in this language (ISO 639-1: en, de, ...).")
+@click.option("--topic", type=TOPIC, help="Only articles on this Media Topic (medtop:...).")
 @click.option("--entity", help="Only articles that name this entity (the whole name, in any case).")
 @click.option("--limit", type=click.IntRange(min=1), help="End after so many articles.")
 @click.option("--idle", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds without a record.")
