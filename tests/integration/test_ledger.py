@@ -14,9 +14,11 @@ from click.testing import CliRunner
 
 from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.topics import wire_topics
+from newswire.pipeline.cli.dead import command as dead_command
 from newswire.pipeline.cli.ledger import command
 from newswire.pipeline.ledger.balance import STAGES
 from newswire.pipeline.ledger.counters import PREFIX
+from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.ledger.read import read_ledger
 from newswire.pipeline.stage.position import POSITION_KEY, InputPosition
 from newswire.pipeline.stories.resequence import HELD, NEXT
@@ -185,6 +187,30 @@ async def test_the_command(kafka: "Kafka", namespace: str, tmp_path: Path) -> No
         assert code == 1
         assert json.loads(out)["balanced"] is False
         assert "does not balance: deduplicate took" in err
+
+
+async def test_a_namespace_that_was_never_used_is_said_and_not_made(kafka: "Kafka", namespace: str) -> None:
+    environment = {"NEWSWIRE_KAFKA__BOOTSTRAP_SERVERS": kafka.bootstrap_servers}
+    for asked, arguments in ((command, ["--json"]), (dead_command, ["list"])):
+        options = [*arguments, "--namespace", namespace]
+        result = await asyncio.to_thread(CliRunner().invoke, asked, options, env=environment)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert f"no topic {namespace}.raw" in result.stderr
+    async with open_reader(kafka.bootstrap_servers, {}) as reader:
+        assert not reader.partitions(f"{namespace}.raw")
+
+
+async def test_records_are_read_one_by_one_without_waiting(kafka: "Kafka", namespace: str) -> None:
+    await make_topics(kafka, namespace)
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+        for number in range(40):
+            await producer.send_and_wait(f"{namespace}.raw", b"%d" % number)
+    async with open_reader(kafka.bootstrap_servers, {}) as reader:
+        (partition,) = reader.partitions(f"{namespace}.raw")
+        # far from both: each read waited for a third of a second behind a fetch at the topic's end
+        async with asyncio.timeout(8):
+            read = [await reader.record_at(partition, number) for number in range(40)]
+    assert [record.value for record in read if record] == [b"%d" % number for number in range(40)]
 
 
 def test_a_broker_that_is_not_there_is_said_in_a_line() -> None:

@@ -9,5 +9,9 @@ class BrokerUnreachable(BrokerError):  # noqa: N818 - says what is the case
     """No broker answered at the given addresses within the time allowed."""
 
 
+class NoWire(BrokerError):  # noqa: N818 - says what is the case
+    """The namespace has no topics on this Kafka."""
+
+
 class TopicMismatch(BrokerError):  # noqa: N818 - says what is the case
     """A topic exists with other partitions or another cleanup policy than newswire needs."""

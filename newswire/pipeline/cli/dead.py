@@ -10,7 +10,7 @@ from aiokafka.errors import KafkaError
 
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.cli.common import with_settings
-from newswire.pipeline.cli.kafka import connect
+from newswire.pipeline.cli.kafka import connect_to_wire
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.quarantine.letters import group_letters, shorten, value_of
 from newswire.pipeline.quarantine.store import Quarantine, read_letter, read_quarantine, retry_letters
@@ -78,7 +78,7 @@ def retry(settings: Settings, ids: tuple[str, ...], each: bool) -> None:
 
 def _run(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
     async def connected() -> T:
-        async with connect(settings) as connection:
+        async with connect_to_wire(settings) as connection:
             return await work(connection)
 
     try:

@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 
 from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.check import check_broker
+from newswire.pipeline.broker.client import admin_client, existing_topics
 from newswire.pipeline.broker.embedded import EmbeddedBroker
+from newswire.pipeline.broker.errors import NoWire
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
@@ -34,6 +36,23 @@ async def connect(settings: Settings, *, topics: bool = True, replay: bool = Fal
             yield connection
     finally:
         await asyncio.to_thread(broker.release)
+
+
+@asynccontextmanager
+async def connect_to_wire(settings: Settings) -> AsyncIterator[Connection]:
+    """As `connect`, for a command that only looks: a namespace that was never used is an error, and stays so.
+
+    Raises NoWire and BrokerError.
+    """
+    async with connect(settings, topics=False) as connection:
+        async with admin_client(connection.bootstrap_servers, connection.options) as admin:
+            topics = await existing_topics(admin)
+        if settings.topic("raw") not in topics:
+            raise NoWire(
+                f"there is no wire here: no topic {settings.topic('raw')}. "
+                "Is the namespace right, and did the service start?"
+            )
+        yield connection
 
 
 @asynccontextmanager

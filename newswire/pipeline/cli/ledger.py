@@ -11,7 +11,7 @@ from rich.table import Table
 
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.cli.common import with_settings
-from newswire.pipeline.cli.kafka import connect
+from newswire.pipeline.cli.kafka import connect_to_wire
 from newswire.pipeline.ledger.balance import OUTCOMES, Entry, Ledger
 from newswire.pipeline.ledger.read import read_ledger
 from newswire.pipeline.settings import Settings
@@ -47,7 +47,7 @@ def command(settings: Settings, as_json: bool) -> None:
 
 
 async def _read(settings: Settings) -> Ledger:
-    async with connect(settings) as connection:
+    async with connect_to_wire(settings) as connection:
         return await read_ledger(connection.bootstrap_servers, connection.options, settings.namespace)
 
 

@@ -11,6 +11,7 @@ from newswire.pipeline.broker.client import admin_client, existing_topics
 
 WAIT_MS = 1_000
 CHUNK = 20_000
+FETCH_WAIT_MS = 10
 
 
 class LogReader:
@@ -77,6 +78,8 @@ async def open_reader(bootstrap_servers: str, options: Mapping[str, Any]) -> Asy
         enable_auto_commit=False,
         isolation_level="read_committed",
         auto_offset_reset="none",
+        # Nothing is waited for past the end, but a fetch there would hold up the next partition's for its whole wait.
+        fetch_max_wait_ms=FETCH_WAIT_MS,
         max_partition_fetch_bytes=4 << 20,
         **options,
     )
