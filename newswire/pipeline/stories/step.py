@@ -1,6 +1,7 @@
 """The step of the stage `cluster`: one analyzed record in, every record that is then due out, in its story."""
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import Literal
 
 import orjson
@@ -30,6 +31,7 @@ STAGE = "cluster"
 ATTEMPTS_MAX = 3
 REASON_MAX = 500
 
+_MOMENT = Struct(">q")
 WATERMARK = b"watermark"
 STORY = b"story/"
 ARTICLE = b"article/"
@@ -49,7 +51,8 @@ class ClusterStep:
     """Puts records back in sequence and assigns stories; its index of open stories is a cache of the state's rows.
 
     State: `next` and `held/N` (the resequencer), `watermark` (the largest event time so far, Unix milliseconds),
-    `story/ID` a row a story, `article/ID` the story of an article.
+    `story/ID` a row a story, `article/ID` the event time and the story of an article. A story lives for a window after
+    its last article, the article's row for a window after the article: a story that never ends keeps no more of them.
     """
 
     def __init__(self, settings: Settings, state: State) -> None:
@@ -115,7 +118,7 @@ class ClusterStep:
             # the story of a failed article is not kept, so that a retry looks for its story anew
             self._index.put(place.story)
             state.put(STORY + place.story.id.encode(), row)
-            state.put(ARTICLE + article.id.encode(), place.story.id.encode())
+            state.put(ARTICLE + article.id.encode(), _MOMENT.pack(observed_ms(article)) + place.story.id.encode())
         ended = Outcome(
             id=article.id,
             revision=article.revision,
@@ -150,7 +153,14 @@ class ClusterStep:
 
     def _story_of(self, article: str, state: State) -> OpenStory | None:
         kept = state.get(ARTICLE + article.encode())
-        return self._index.get(kept.decode()) if kept is not None else None
+        if kept is None or _MOMENT.unpack_from(kept)[0] < self._earliest(state):
+            return None
+        return self._index.get(kept[_MOMENT.size :].decode())
+
+    def _earliest(self, state: State) -> int:
+        """Event time before which nothing is remembered."""
+        watermark = state.get(WATERMARK)
+        return int(watermark) - self._window if watermark is not None else 0
 
     def _move_on(self, moment: int, state: State) -> None:
         """Move the watermark to an article's event time and take out what has expired by it."""
@@ -163,7 +173,7 @@ class ClusterStep:
         for key, _ in state.sweep(SWEEP_ROWS):
             # read again: this batch may have given the article another story
             kept = state.get(key) if key.startswith(ARTICLE) else None
-            if kept is not None and self._index.get(kept.decode()) is None:
+            if kept is not None and _MOMENT.unpack_from(kept)[0] < watermark - self._window:
                 state.delete(key)
 
     def _enriched(self, article: AnalyzedArticle, place: _Place) -> EnrichedArticle:
