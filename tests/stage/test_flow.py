@@ -140,8 +140,10 @@ async def test_aborted_records_and_marks_leave_no_lag(flow: Flow) -> None:
         )
         assert stage.progress().ready == (0,)
         assert not stage.progress().restoring
-    committed, end = await flow.committed_and_end()
-    assert committed == end == 12
+        # The last abort may come after a moment without lag.
+        async with asyncio.timeout(60):
+            while await flow.committed_and_end() != (12, 12):  # noqa: ASYNC110 - the broker has no event for it
+                await asyncio.sleep(0.1)
     assert await flow.out() == [b"0", b"2", b"4"]
 
 

@@ -71,9 +71,10 @@ async def test_nested_tags_cost_one_feed_at_most(worker: ParseWorker) -> None:
 
 @ON_ONE_LOOP
 async def test_too_much_memory_costs_one_feed() -> None:
-    worker = ParseWorker(Limits(), timeout=60, memory_max=300 * 1024 * 1024)
+    worker = ParseWorker(Limits(), timeout=20, memory_max=300 * 1024 * 1024)
     hostile = b"<rss><channel>" + b"<item><title/></item>" * 500_000 + b"</channel></rss>"  # 10 MB become hundreds
-    with pytest.raises(ParseFailed, match=r"memory|ended by SIG"):
+    # A native parser that is refused memory may hang rather than fail; the kill timeout is for that.
+    with pytest.raises(ParseFailed, match=r"memory|ended by SIG|took more than 20 s"):
         await worker.parse(hostile, None, URL)
     assert (await worker.parse(rss("a"), None, URL)).entries
     await worker.close()
