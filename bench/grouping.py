@@ -16,7 +16,7 @@ from bench.articles import articles
 from bench.figures import Figure, report
 from bench.hops import fill, wait_for
 from bench.processes import memory_mib
-from newswire.pipeline.cli.kafka import connect
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.settings import load_settings
 from newswire.pipeline.supervisor import running_service
 

@@ -17,8 +17,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from bench.articles import articles
 from bench.figures import Figure, report
 from bench.processes import cpu_seconds
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.broker.embedded import EmbeddedBroker
-from newswire.pipeline.cli.kafka import connect
 from newswire.pipeline.settings import Settings, load_settings
 from newswire.pipeline.supervisor import running_service
 

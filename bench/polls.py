@@ -18,8 +18,8 @@ from aiohttp import web
 
 from bench.figures import Figure, report
 from bench.processes import cpu_seconds, tree
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.broker.embedded import EmbeddedBroker
-from newswire.pipeline.cli.kafka import connect
 from newswire.pipeline.feeds.topic import write_feeds
 from newswire.pipeline.settings import load_settings
 from newswire.pipeline.supervisor import running_service

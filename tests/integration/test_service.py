@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from newswire.pipeline.cli.kafka import connect
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.supervisor import AlreadyRunning, Service, running_service
 from tests.wire import enrich, enriched_of, produce, raw_lines, read_topic, wire_settings
 

@@ -8,9 +8,9 @@ from typing import TypeVar
 import click
 from aiokafka.errors import KafkaError
 
+from newswire.pipeline.broker.connect import connect_to_wire
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.cli.common import with_settings
-from newswire.pipeline.cli.kafka import connect_to_wire
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.quarantine.letters import group_letters, shorten, value_of
 from newswire.pipeline.quarantine.store import Quarantine, read_letter, read_quarantine, retry_letters

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import click
 from aiokafka.errors import KafkaError
 
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.cli.common import one_line_errors, with_settings
-from newswire.pipeline.cli.kafka import connect
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.feeds.canonical import canonical_url
 from newswire.pipeline.feeds.clock import SystemClock

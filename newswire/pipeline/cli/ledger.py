@@ -9,9 +9,9 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from newswire.pipeline.broker.connect import connect_to_wire
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.cli.common import with_settings
-from newswire.pipeline.cli.kafka import connect_to_wire
 from newswire.pipeline.ledger.balance import OUTCOMES, Entry, Ledger
 from newswire.pipeline.ledger.read import read_ledger
 from newswire.pipeline.settings import Settings

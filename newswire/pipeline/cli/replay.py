@@ -14,8 +14,8 @@ import click
 import orjson
 from aiokafka.errors import KafkaError
 
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.cli.common import one_line_errors, with_settings
-from newswire.pipeline.cli.kafka import connect
 from newswire.pipeline.cli.subscribe import MomentType
 from newswire.pipeline.replay.captures import capture_reader
 from newswire.pipeline.replay.driver import ROLES, Status, Summary, replay

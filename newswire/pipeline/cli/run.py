@@ -7,8 +7,8 @@ import click
 import structlog
 
 from newswire.pipeline.app.stages import ROLES
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.cli.common import one_line_errors, with_settings
-from newswire.pipeline.cli.kafka import connect
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.supervisor import running_service
 

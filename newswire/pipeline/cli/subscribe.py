@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 import click
 from aiokafka.errors import KafkaError
 
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.cli.common import one_line_errors, with_settings
-from newswire.pipeline.cli.kafka import connect
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.subscribe import Delivered, Filters, NoSuchWire, read_enriched
 from newswire.pipeline.subscribe.formats import FORMATS

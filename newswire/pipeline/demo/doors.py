@@ -1,6 +1,6 @@
 """The demo's doors to the rest of newswire, as `newswire run` and `newswire ledger` use it."""
 
-from newswire.pipeline.cli.kafka import connect
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.demo.driver import Doors
 from newswire.pipeline.ledger.balance import Ledger
