@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -21,11 +22,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.check import check_broker
 from newswire.pipeline.broker.config import EmbeddedSettings
+from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.broker.embedded import EmbeddedBroker
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.broker.locks import open_lock, try_lock, unlock
 from newswire.pipeline.broker.record import load_record
 from newswire.pipeline.broker.topics import wire_topics
+from newswire.pipeline.settings import load_settings
 
 if TYPE_CHECKING:
     from tests.conftest import Kafka
@@ -295,3 +298,18 @@ def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None
     (tmp_path / "file").touch()
     with pytest.raises(BrokerError, match="cannot run the embedded Kafka in"):
         EmbeddedBroker(tmp_path / "file").ensure()
+
+
+async def test_a_command_whose_broker_ends_says_so_with_the_disk_and_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=5 << 20))
+    settings = load_settings(state_dir=tmp_path)
+
+    async def lose_the_broker() -> None:
+        async with connect(settings, topics=False):
+            await asyncio.to_thread(EmbeddedBroker(tmp_path).kill)
+            raise BrokerError("the connection is closed")
+
+    with pytest.raises(BrokerError, match=r"Kafka ended\. .* only 5 MiB free: make room there.*broker\.log"):
+        await lose_the_broker()

@@ -1,19 +1,22 @@
 """The Kafka of a command: the one that the settings name, else the embedded one of the state folder."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.check import check_broker
 from newswire.pipeline.broker.client import admin_client, existing_topics
-from newswire.pipeline.broker.embedded import EmbeddedBroker
-from newswire.pipeline.broker.errors import NoWire
+from newswire.pipeline.broker.embedded import EmbeddedBroker, Running
+from newswire.pipeline.broker.errors import BrokerError, NoWire
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
 
 CHECK_SECONDS = 10.0
+SPACE_MIN = 64 << 20
+"""Bytes free in the state folder under which a broker that ended is taken to have run out of space."""
 
 
 @asynccontextmanager
@@ -34,6 +37,10 @@ async def connect(settings: Settings, *, topics: bool = True, replay: bool = Fal
         connection = Connection(running.bootstrap_servers)
         async with _with_topics(settings, connection, topics, replay):
             yield connection
+    except BrokerError as error:
+        if await asyncio.to_thread(broker.status) is None:
+            raise BrokerError(_why_ended(settings, running)) from error
+        raise
     finally:
         await asyncio.to_thread(broker.release)
 
@@ -53,6 +60,12 @@ async def connect_to_wire(settings: Settings) -> AsyncIterator[Connection]:
                 "Is the namespace right, and did the service start?"
             )
         yield connection
+
+
+def _why_ended(settings: Settings, running: Running) -> str:
+    free = shutil.disk_usage(settings.state_dir).free
+    full = f" {settings.state_dir} has only {free >> 20} MiB free: make room there." if free < SPACE_MIN else ""
+    return f"the embedded Kafka ended.{full} Its log says why: {running.log_file}"
 
 
 @asynccontextmanager
