@@ -180,6 +180,10 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         settings = Settings.model_validate({**_Sources(**values).model_dump(), **overrides})
     except ValidationError as error:
         fault = error.errors()[0]
+        if fault["type"] == "extra_forbidden":  # from a variable: a file's keys were looked at before
+            _refuse_unknown(
+                _nested(fault["loc"]), Settings, f"variable NEWSWIRE_{'__'.join(map(str, fault['loc'])).upper()}"
+            )
         raise SettingsError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
     return settings
 
@@ -194,6 +198,13 @@ def _refuse_unknown(values: dict[str, Any], model: type[BaseModel], where: str) 
         section = _section(field.annotation)
         if section is not None and isinstance(value, dict):
             _refuse_unknown(value, section, f"{where}: [{key}]")
+
+
+def _nested(path: tuple[int | str, ...]) -> dict[str, Any]:
+    inner: Any = None
+    for key in reversed(path):
+        inner = {str(key): inner}
+    return dict(inner)
 
 
 def _section(annotation: Any) -> type[BaseModel] | None:

@@ -50,6 +50,12 @@ def test_a_mistake_is_named(tmp_path: Path, text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_a_mistake_in_a_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEWSWIRE_COLLECT__TIMEOUTT", "3")
+    with pytest.raises(SettingsError, match=r"NEWSWIRE_COLLECT__TIMEOUTT.*did you mean 'timeout'"):
+        load_settings()
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no such file"):
         load_settings(tmp_path / "absent.toml")
