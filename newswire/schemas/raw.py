@@ -1,15 +1,23 @@
 """`raw`: articles as their feeds gave them, in the order of the wire, keyed by article id."""
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from newswire.schemas.common import ContractError, Position, Record, Timestamp, parse_object
 from newswire.schemas.prepared import PreparedArticle
 
 
+def _or(default: Any) -> BeforeValidator:
+    """Read null as the default: many writers give every field, the absent ones as null."""
+    return BeforeValidator(lambda value: default if value is None else value)
+
+
+Texts = Annotated[tuple[str, ...], _or(())]
+
+
 class RawArticle(Record):
-    """A raw article. Only one of title, summary and content is required; absent fields are null or [].
+    """A raw article. Only one of title, summary and content is required; absent fields are null or [] (each may be null).
 
     `observed_at` is when the article was seen in its feed. `cut` names the fields that were over the cap of
     collection and were cut there. `content_type` text/plain is kept as it is, so that offsets hold.
@@ -18,21 +26,21 @@ class RawArticle(Record):
     NAME: ClassVar[str] = "newswire.raw.v1"
 
     schema_: Literal["newswire.raw.v1"] = Field(default="newswire.raw.v1", alias="schema")
-    feed_url: str = ""
+    feed_url: Annotated[str, _or("")] = ""
     feed_title: str | None = None
     entry_id: str | None = None
     url: str | None = None
     title: str | None = None
     summary: str | None = None
     content: str | None = None
-    content_type: str = "text/html"
-    authors: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
-    images: tuple[str, ...] = ()
+    content_type: Annotated[str, _or("text/html")] = "text/html"
+    authors: Texts = ()
+    categories: Texts = ()
+    images: Texts = ()
     language: str | None = None
     published_at: Timestamp | None = None
     observed_at: Timestamp | None = None
-    cut: tuple[str, ...] = ()
+    cut: Texts = ()
 
     @model_validator(mode="after")
     def _has_some_text(self) -> Self:

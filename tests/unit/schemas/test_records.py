@@ -48,6 +48,14 @@ def test_absent_fields_of_a_raw_article_are_null_or_empty() -> None:
     assert article.content_type == "text/html"
 
 
+def test_each_field_of_a_raw_article_may_be_null() -> None:
+    fields = [name for name in RawArticle.model_fields if name not in ("schema_", "title")]
+    article = decode_raw(json.dumps({"title": "x"} | dict.fromkeys(fields)).encode())
+    assert article == decode_raw(b'{"title":"x"}')
+    with pytest.raises(ContractError, match="authors"):
+        decode_raw(b'{"title":"x","authors":"A"}')
+
+
 def test_a_retry_needs_exactly_one_record() -> None:
     with pytest.raises(ContractError, match="either article or prepared"):
         RawRetry.decode(b'{"letter":"prepare-0-1","position":1,"supersedes":"dead"}')
