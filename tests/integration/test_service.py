@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 
 from newswire.pipeline.broker.connect import connect
+from newswire.pipeline.broker.embedded import EmbeddedBroker
 from newswire.pipeline.supervisor import AlreadyRunning, Service, running_service
 from tests.wire import enrich, enriched_of, produce, raw_lines, read_topic, wire_settings
 
@@ -201,3 +202,37 @@ async def _healthy(session: aiohttp.ClientSession, url: str, field: str = "proce
             pass
         await asyncio.sleep(0.1)
     raise AssertionError(f"{url} is not healthy")
+
+
+async def test_an_embedded_kafka_that_dies_under_the_service_is_started_again(tmp_path: Path) -> None:
+    settings = wire_settings(
+        "kept",
+        tmp_path,
+        "",
+        kafka={"bootstrap_servers": None, "session_timeout_ms": 6000},
+        analyze={"constant_ms": 0.0},
+    )
+    lines = raw_lines(60, seed=8)
+    broker = EmbeddedBroker(tmp_path)
+    async with connect(settings, keep=True) as connection, running_service(settings, connection) as service:
+        reachable = settings.model_copy(
+            update={"kafka": settings.kafka.model_copy(update={"bootstrap_servers": connection.bootstrap_servers})}
+        )
+        await produce(reachable, "raw", lines[:30])
+        await read_topic(reachable, "outcomes", count=30)
+        first = broker.status()
+        assert first is not None
+        os.kill(first.pid, signal.SIGKILL)
+        faults = set()
+        async with asyncio.timeout(120):
+            while (now := await asyncio.to_thread(broker.status)) is None or now.pid == first.pid:
+                faults.add(service.health()[1]["kafka"])
+                await asyncio.sleep(0.05)
+            while service.health()[1]["kafka"] != "ok":  # noqa: ASYNC110 - it is asked for, as a monitor does
+                await asyncio.sleep(0.1)
+        assert "the embedded Kafka has ended" in faults
+        await produce(reachable, "raw", lines[30:])
+        await read_topic(reachable, "outcomes", count=60, seconds=120)
+        enriched = await read_topic(reachable, "enriched")
+    assert enriched == enriched_of(enrich(lines))
+    assert broker.status() is None

@@ -10,6 +10,7 @@ from newswire.pipeline.broker.check import check_broker
 from newswire.pipeline.broker.client import admin_client, existing_topics
 from newswire.pipeline.broker.embedded import EmbeddedBroker, Running
 from newswire.pipeline.broker.errors import BrokerError, NoWire
+from newswire.pipeline.broker.keeper import BrokerKeeper
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
@@ -20,10 +21,13 @@ SPACE_MIN = 64 << 20
 
 
 @asynccontextmanager
-async def connect(settings: Settings, *, topics: bool = True, replay: bool = False) -> AsyncIterator[Connection]:
+async def connect(
+    settings: Settings, *, topics: bool = True, replay: bool = False, keep: bool = False
+) -> AsyncIterator[Connection]:
     """Have a Kafka that answers and (with `topics`) the namespace's topics on it, for as long as the block lasts.
 
-    `replay` makes topics that keep everything. Raises BrokerError or TopicMismatch, whose messages say what to do.
+    `replay` makes topics that keep everything. `keep` starts the embedded Kafka again whenever it ends. Raises
+    BrokerError or TopicMismatch, whose messages say what to do.
     """
     if settings.kafka.bootstrap_servers is not None:
         connection = Connection(settings.kafka.bootstrap_servers, settings.kafka.client)
@@ -33,15 +37,19 @@ async def connect(settings: Settings, *, topics: bool = True, replay: bool = Fal
         return
     broker = EmbeddedBroker(settings.state_dir)
     running = await asyncio.to_thread(broker.ensure)
+    keeper = BrokerKeeper(broker)
     try:
-        connection = Connection(running.bootstrap_servers)
+        connection = Connection(running.bootstrap_servers, fault=lambda: keeper.fault)
         async with _with_topics(settings, connection, topics, replay):
+            if keep:
+                keeper.start()
             yield connection
     except BrokerError as error:
         if await asyncio.to_thread(broker.status) is None:
             raise BrokerError(_why_ended(settings, running)) from error
         raise
     finally:
+        await keeper.stop()
         await asyncio.to_thread(broker.release)
 
 

@@ -41,7 +41,7 @@ async def serve(settings: Settings, roles: tuple[str, ...]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with connect(settings) as connection, running_service(settings, connection, roles) as service:
+    async with connect(settings, keep=True) as connection, running_service(settings, connection, roles) as service:
         log.info(
             "service runs",
             namespace=settings.namespace,

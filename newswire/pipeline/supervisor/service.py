@@ -27,8 +27,9 @@ class AlreadyRunning(BlockingIOError):  # noqa: N818 - says what is the case
 class Service:
     """The running processes of one namespace on this host."""
 
-    def __init__(self, children: Sequence[Child], port: int) -> None:
+    def __init__(self, children: Sequence[Child], connection: Connection, port: int) -> None:
         self._children = children
+        self._connection = connection
         self.port = port
 
     @property
@@ -37,9 +38,10 @@ class Service:
         return tuple(child.state for child in self._children)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Whether every process runs and makes progress, and what to show of each."""
+        """Whether there is a Kafka and every process runs and makes progress, and what to show of each."""
         states = self.processes
-        healthy = all(state.healthy for state in states)
+        fault = self._connection.fault()
+        healthy = fault is None and all(state.healthy for state in states)
         rows = {
             state.name: {
                 "roles": state.roles,
@@ -52,7 +54,7 @@ class Service:
             }
             for state in states
         }
-        return healthy, {"status": "ok" if healthy else "not healthy", "processes": rows}
+        return healthy, {"status": "ok" if healthy else "not healthy", "kafka": fault or "ok", "processes": rows}
 
 
 def plan(settings: Settings, roles: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
@@ -84,7 +86,7 @@ async def running_service(
             Child(Worker(settings, connection, name, group, _port(settings, port, index)))
             for index, (name, group) in enumerate(processes.items(), start=1)
         ]
-        service = Service(children, port)
+        service = Service(children, connection, port)
         server = await serve_health(settings.run.host, port, service.health)
         tasks = [asyncio.create_task(child.run(), name=child.worker.name) for child in children]
         try:
