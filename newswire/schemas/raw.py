@@ -17,7 +17,8 @@ Texts = Annotated[tuple[str, ...], _or(())]
 
 
 class RawArticle(Record):
-    """A raw article. Only one of title, summary and content is required; absent fields are null or [] (each may be null).
+    """A raw article. Only one of title, summary and content is required; absent fields are null or [], and a
+    null is read as an absent field.
 
     `observed_at` is when the article was seen in its feed. `cut` names the fields that were over the cap of
     collection and were cut there. `content_type` text/plain is kept as it is, so that offsets hold.
