@@ -19,6 +19,9 @@ from newswire.schemas.common import ContractError
 
 STAGE = "collect"
 
+KEY_SHOWN = 200
+"""Characters of a refused record's key that the log says: a poison key may be of any length."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -42,7 +45,13 @@ class CollectStep:
             if canonical_url(url) is None:
                 raise ContractError("the feed's URL is no http(s) URL")
         except (ContractError, UnicodeDecodeError) as error:
-            log.warning("settings refused", reason=str(error))
+            log.warning(
+                "settings refused",
+                reason=str(error),
+                key=without_userinfo((source.key or b"").decode(errors="replace"))[:KEY_SHOWN],
+                partition=source.partition,
+                offset=source.offset,
+            )
             return stray(source, STAGE, str(error))
         before = load_head(state, url)
         feed = before.with_settings(wanted) if before is not None else new_feed(wanted)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
+from newswire.pipeline.feeds import collector as collector_module
 from newswire.pipeline.feeds.collector import Collector, PartitionPoller
 from newswire.pipeline.feeds.feedstate import FeedState, load
 from newswire.pipeline.feeds.polls import Poll
@@ -33,6 +35,7 @@ class Harness:
         self.collector = Collector(self.settings, self.clock)
         self.work: asyncio.Queue[Poll] = asyncio.Queue()
         self.held: list[Poll] = []
+        self.items: list[tuple[Poll, ...]] = []
         self.closed = False
         self.poller: PartitionPoller | None = None
 
@@ -40,8 +43,10 @@ class Harness:
         """The partition's side."""
         if self.closed:
             raise PartitionClosed("given up")
-        assert isinstance(item, Poll)
-        await self.work.put(item)
+        assert isinstance(item, tuple)
+        self.items.append(item)
+        for poll in item:
+            await self.work.put(poll)
 
     async def open(self) -> None:
         """The partition is assigned."""
@@ -92,8 +97,9 @@ class Harness:
 
 
 @pytest.fixture
-async def make() -> AsyncIterator[Callable[..., Harness]]:
+async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Harness]]:
     made: list[Harness] = []
+    monkeypatch.setattr(collector_module, "QUIET_SECONDS", 0.02)  # idle() is to see what was collected
 
     def harness(**collect: Any) -> Harness:
         made.append(Harness(**collect))
@@ -283,6 +289,81 @@ async def test_a_feed_is_never_polled_twice_at_a_time(make: Callable[..., Harnes
         assert len((await harness.take())[0]) == 1
 
 
+async def test_polls_without_a_document_are_collected_and_one_with_a_document_is_not_delayed(
+    make: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness, feed, failing = make(host_polls_at_once=50), Site(), Site()
+    async with site(feed.answer) as url, site(failing.answer) as failing_url:
+        await harness.open()
+        feeds = [f"{url}/{n}" for n in range(20)] + [f"{failing_url}/{n}" for n in range(5)]
+        for one in feeds:
+            harness.add(one)
+        for _ in feeds:
+            await harness.take()
+        assert [len(item) for item in harness.items] == [1] * 25  # all brought a document
+
+        harness.items.clear()
+        monkeypatch.setattr(collector_module, "QUIET_SECONDS", 2.0)
+        failing.status = 500
+        harness.clock.move(1_000)
+        new = Site()
+        async with site(new.answer) as new_url:
+            async with asyncio.timeout(10):
+                while len(feed.asked) + len(failing.asked) < 50:  # noqa: ASYNC110 - the site tells nobody
+                    await asyncio.sleep(0.01)
+            assert not harness.items
+            harness.add(new_url)
+            assert len((await harness.take())[0]) == 2
+            assert [[poll.url for poll in item] for item in harness.items] == [[new_url]]
+
+        harness.add(feeds[0], interval_seconds=60)  # due at once, but its poll was not taken yet
+        for _ in feeds:
+            await harness.take()
+        assert [len(item) for item in harness.items] == [1, 25]
+        assert {poll.url for poll in harness.items[1]} == set(feeds)
+        assert {harness.feed(one).polls for one in feeds} == {2}
+        assert len(feed.asked) == 40
+        harness.clock.move(70)
+        await harness.hold()
+        assert harness.held[0].url == feeds[0]
+
+
+async def test_no_item_of_work_has_too_many_polls(
+    make: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness, feed = make(host_polls_at_once=50), Site()
+    monkeypatch.setattr(collector_module, "QUIET_SECONDS", 0.5)
+    monkeypatch.setattr(collector_module, "QUIET_MAX", 8)
+    feed.status = 500
+    async with site(feed.answer) as url:
+        await harness.open()
+        for n in range(20):
+            harness.add(f"{url}/{n}")
+        for _ in range(20):
+            await harness.take()
+    assert [len(item) for item in harness.items] == [8, 8, 4]
+    assert len({poll.url for item in harness.items for poll in item}) == 20
+
+
+async def test_giving_up_a_partition_does_not_wait_for_collected_polls(
+    make: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness, feed = make(), Site()
+    monkeypatch.setattr(collector_module, "QUIET_SECONDS", 60.0)
+    feed.status = 500
+    async with site(feed.answer) as url:
+        await harness.open()
+        harness.add(url)
+        async with asyncio.timeout(10):
+            while not feed.asked:  # noqa: ASYNC110 - the site tells nobody
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        async with asyncio.timeout(5):
+            await harness.close()
+    assert not harness.items
+    assert harness.feed(url).polls == 0  # the next owner polls it again
+
+
 async def test_a_new_owner_goes_on_from_the_rows(make: Callable[..., Harness]) -> None:
     first, feed = make(), Site()
     async with site(feed.answer) as url:
@@ -335,3 +416,13 @@ def test_poison_settings_are_dead_letters(key: bytes | None, value: bytes | None
     letter = DeadLetter.decode(sent.value)
     assert (sent.topic, letter.stage, letter.partition, letter.offset) == ("dead", "collect", 3, 14)
     assert not state.rows
+
+
+def test_the_log_says_which_settings_were_refused() -> None:
+    key = b"https://user:secret@a.example/" + b"x" * 1_000
+    with capture_logs() as logs:
+        CollectStep(Settings()).settings(Source("t.feeds", 3, 14, key, b"{}", 0), MemoryState())
+    (line,) = logs
+    assert (line["event"], line["partition"], line["offset"]) == ("settings refused", 3, 14)
+    assert line["key"].startswith("https://a.example/x")
+    assert len(line["key"]) == 200
