@@ -1,5 +1,6 @@
 """Raw articles as JSON lines: `enrich` and replay read a file the same way, so that both see the same bytes."""
 
+import codecs
 import gzip
 import sys
 import zlib
@@ -41,13 +42,18 @@ def open_lines(path: Path | None) -> Iterator[BinaryIO]:
 def read_lines(stream: BinaryIO, longest: int = LINE_MAX) -> Iterator[bytes]:
     """The lines of a stream without their ends, blank ones too; of a line over `longest` bytes only its head.
 
+    A byte order mark at the head of the stream belongs to no line: editors and spreadsheets write one.
     Raises SourceError when the stream breaks off (a truncated gzip file).
     """
+    mark = codecs.BOM_UTF8
     try:
         while line := stream.readline(longest + 1):
             if len(line) > longest and not line.endswith(b"\n"):
                 _skip_line(stream)
-            yield line.rstrip(b"\r\n")[:longest]
+            if line == mark:
+                return  # nothing but the mark: a file without lines
+            yield line.removeprefix(mark).rstrip(b"\r\n")[:longest]
+            mark = b""
     except (OSError, EOFError, zlib.error) as error:
         raise SourceError(f"{getattr(stream, 'name', 'input')}: {error}") from None
 

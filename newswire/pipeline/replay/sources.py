@@ -1,5 +1,6 @@
 """What can be replayed: a folder of captured feed bodies with its manifest, or raw articles as JSON lines."""
 
+import codecs
 import gzip
 import hashlib
 import math
@@ -160,7 +161,7 @@ def _open_folder(folder: Path, span: Span) -> CaptureFolder:
     root = folder.resolve()
     found: list[tuple[datetime, int, str, Path]] = []
     faults: list[str] = []
-    for number, line in enumerate(manifest.splitlines(), 1):
+    for number, line in enumerate(manifest.removeprefix(codecs.BOM_UTF8).splitlines(), 1):
         try:
             feed, at, file = _entry(line, root)
         except ValueError as error:

@@ -23,6 +23,12 @@ def test_a_line_without_end_is_cut_and_the_next_one_stands() -> None:
     assert list(read_lines(stream, longest=10)) == [b"x" * 10, b"next", b"y" * 10, b"z" * 10]
 
 
+def test_a_byte_order_mark_costs_no_record() -> None:
+    assert list(read_lines(io.BytesIO(b"\xef\xbb\xbf{}\n\xef\xbb\xbf{}\n"))) == [b"{}", b"\xef\xbb\xbf{}"]
+    assert list(read_lines(io.BytesIO(b"\xef\xbb\xbf\n{}"))) == [b"", b"{}"]
+    assert list(read_lines(io.BytesIO(b"\xef\xbb\xbf"))) == []
+
+
 def test_gzip_by_its_ending_and_a_truncated_one(tmp_path: Path) -> None:
     file = tmp_path / "raw.jsonl.gz"
     file.write_bytes(gzip.compress(b"a\nb\n"))

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from newswire.pipeline.feeds.identity import raw_article_id
-from newswire.pipeline.replay.lines import SourceError
+from newswire.pipeline.replay.lines import SourceError, open_lines, read_lines
 from newswire.pipeline.replay.sources import CaptureError, CaptureFolder, LineFile, Span, open_source
 from newswire.pipeline.settings import TextSettings
 from newswire.schemas import RawArticle
@@ -68,6 +68,25 @@ def test_bad_lines_of_the_manifest_cost_themselves(tmp_path: Path) -> None:
     assert len(source.captures) == 1
     assert len(source.faults) == len(bad)
     assert source.faults[1].startswith("manifest.jsonl line 2: not JSON")
+
+
+def test_a_byte_order_mark_costs_no_capture(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "f", "\ufeff" + json.dumps({"feed": "f", "time": 1, "file": "x"}))
+    assert (len(opened(folder).captures), opened(folder).faults) == (1, ())
+
+
+def test_enrich_s_and_replay_s_records_are_the_same_after_a_byte_order_mark(tmp_path: Path) -> None:
+    file = tmp_path / "raw.jsonl"
+    file.write_bytes(b'\xef\xbb\xbf{"title": "a"}\n{"title": "b"}\n')
+    source = open_source(file, Span(), TEXT)
+    assert isinstance(source, LineFile)
+    with open_lines(file) as stream:
+        assert (
+            [line.value for line in source.items(0)]
+            == list(read_lines(stream))
+            == [b'{"title": "a"}', b'{"title": "b"}']
+        )
+    assert [line.value for line in source.items(1)] == [b'{"title": "b"}']
 
 
 def test_files_outside_the_folder_are_refused(tmp_path: Path) -> None:
