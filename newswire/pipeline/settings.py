@@ -3,6 +3,7 @@
 import difflib
 import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args
@@ -11,6 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 DAY = 86_400
+
+
+PREFIX = "NEWSWIRE_"
+"""What a variable's name begins with."""
+
+NEAR = 0.85
+"""How alike (difflib's ratio) a variable without a table is to a setting from which it is taken for a mistyped one."""
 
 
 class SettingsError(ValueError):
@@ -146,7 +154,7 @@ class Settings(Section):
 class _Sources(BaseSettings, Settings):
     """Where the values come from: variables of the environment win over the file, so that a container can set them."""
 
-    model_config = SettingsConfigDict(env_prefix="NEWSWIRE_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__")
 
     @classmethod
     def settings_customise_sources(
@@ -164,8 +172,11 @@ class _Sources(BaseSettings, Settings):
 def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
     """Read the configuration. `file` null takes newswire.toml of the working folder when there is one.
 
-    `overrides` (from the command line) win over everything. Raises SettingsError, which names the key.
+    `overrides` (from the command line) win over everything. Raises SettingsError, which names the key. A variable is
+    refused when it has a table's form (NEWSWIRE_TABLE__KEY) and names none, or when it is nearly the name of a setting.
+    Any other is left alone: tests, and Kubernetes for a service called newswire, set NEWSWIRE_* of their own.
     """
+    _refuse_mistyped_variables(os.environ)
     chosen = file or Path("newswire.toml")
     values: dict[str, Any] = {}
     if file is not None or chosen.is_file():
@@ -182,7 +193,7 @@ def load_settings(file: Path | None = None, **overrides: Any) -> Settings:
         fault = error.errors()[0]
         if fault["type"] == "extra_forbidden":  # from a variable: a file's keys were looked at before
             _refuse_unknown(
-                _nested(fault["loc"]), Settings, f"variable NEWSWIRE_{'__'.join(map(str, fault['loc'])).upper()}"
+                _nested(fault["loc"]), Settings, f"variable {PREFIX}{'__'.join(map(str, fault['loc'])).upper()}"
             )
         raise SettingsError(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}") from None
     return settings
@@ -198,6 +209,34 @@ def _refuse_unknown(values: dict[str, Any], model: type[BaseModel], where: str) 
         section = _section(field.annotation)
         if section is not None and isinstance(value, dict):
             _refuse_unknown(value, section, f"{where}: [{key}]")
+
+
+def _refuse_mistyped_variables(names: Iterable[str]) -> None:
+    tables = [key for key, field in Settings.model_fields.items() if _section(field.annotation) is not None]
+    known = [f"{table}__{key}" for table in tables for key in _fields(table)]
+    known += [key for key in Settings.model_fields if key not in tables]
+    for name in sorted(names):
+        if not name.upper().startswith(PREFIX):
+            continue
+        key = name[len(PREFIX) :].lower()
+        table, nested, rest = key.partition("__")
+        if table in tables or key in known:
+            continue  # the keys of a known table are looked at with their values
+        if nested:
+            near = difflib.get_close_matches(table, tables, n=1, cutoff=0.5)
+            hint = f"did you mean {_variable(f'{near[0]}__{rest}')}?" if near else f"known: {', '.join(tables)}"
+            raise SettingsError(f"variable {name}: unknown table {table!r}; {hint}")
+        if close := difflib.get_close_matches(key, known, n=1, cutoff=NEAR):
+            raise SettingsError(f"variable {name}: unknown key {key!r}; did you mean {_variable(close[0])}?")
+
+
+def _fields(table: str) -> Iterable[str]:
+    section = _section(Settings.model_fields[table].annotation)
+    return section.model_fields if section is not None else ()
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.upper()
 
 
 def _nested(path: tuple[int | str, ...]) -> dict[str, Any]:

@@ -56,6 +56,35 @@ def test_a_mistake_in_a_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NEWSWIRE_COLECT__TIMEOUT", "unknown table 'colect'; did you mean NEWSWIRE_COLLECT__TIMEOUT"),
+        ("newswire_colect__timeout", "did you mean NEWSWIRE_COLLECT__TIMEOUT"),
+        ("NEWSWIRE_ZZZ__TIMEOUT", "unknown table 'zzz'; known: kafka, collect"),
+        ("NEWSWIRE_NAMESPACE__X", "unknown table 'namespace'"),
+        ("NEWSWIRE_COLLECT_TIMEOUT", "did you mean NEWSWIRE_COLLECT__TIMEOUT"),
+        ("NEWSWIRE_NAMESPASE", "did you mean NEWSWIRE_NAMESPACE"),
+        ("NEWSWIRE_STATEDIR", "did you mean NEWSWIRE_STATE_DIR"),
+    ],
+)
+def test_a_mistyped_variable_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
+    monkeypatch.setenv(name, "3")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert f"variable {name}: " in str(caught.value)
+    assert words in str(caught.value)
+
+
+def test_what_others_call_newswire_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("TEST_SEED", "SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8710_TCP_ADDR", "KAFKA_SERVICE_HOST", "VERSION")
+    for name in names:
+        monkeypatch.setenv(f"NEWSWIRE_{name}", "3")
+    monkeypatch.setenv("NEWSWIRE_KAFKA__CLIENT__REQUEST_TIMEOUT_MS", "3000")
+    monkeypatch.setenv("NEWSWIRE_COLLECT", '{"timeout": 3}')
+    assert load_settings().collect.timeout == 3
+
+
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="there is no such file"):
         load_settings(tmp_path / "absent.toml")
