@@ -26,11 +26,11 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--all", "each", is_flag=True, help="A line for each letter instead of one for each error.")
+@click.option("--all", "each", is_flag=True, help="A line for each letter instead of one for each kind of error.")
 @click.option("--json", "as_json", is_flag=True, help="A JSON object for each letter, without its record.")
 @with_settings
 def list_command(settings: Settings, each: bool, as_json: bool) -> None:
-    """The open letters, by stage and error."""
+    """The open letters, by stage and kind of error, each with an example."""
     found = _run(settings, lambda at: read_quarantine(at.bootstrap_servers, at.options, settings.namespace))
     if as_json:
         lines: Iterable[str] = (letter.model_dump_json(by_alias=True, exclude={"value"}) for letter in found.letters)
@@ -92,8 +92,11 @@ def _grouped(found: Quarantine) -> Iterable[str]:
         yield "nothing is dead"
     for group in group_letters(found.letters):
         count = len(group.letters)
-        yield f"{count:>6}  {group.stage:<12} {group.error}"
-        yield f"{'':>6}  {'':<12} newswire dead show {group.letters[0].letter}"
+        example = group.letters[0]
+        yield f"{count:>6}  {group.stage:<12} {group.kind}"
+        if (error := shorten(example.error)) != group.kind:
+            yield f"{'':>6}  {'':<12} such as: {error}"
+        yield f"{'':>6}  {'':<12} newswire dead show {example.letter}"
 
 
 def _each(found: Quarantine) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """Which letters are open, and how they are told: pure."""
 
+import re
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,13 +9,18 @@ from newswire.schemas import DeadLetter
 
 ERROR_MAX = 100
 
+# A quote within a word is an apostrophe ("the feed's URL"); a digit within one is part of a name ("raw.v1").
+_QUOTED = re.compile(r"""(?<!\w)(['"`])(?:\\.|(?!\1).)*\1(?!\w)""", re.S)
+_NUMBER = re.compile(r"\b(?:[0-9a-f]{16,}|\d[\d,._]*)(?!\w)")
+_COLON = re.compile(r":(?:\s|$)")
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Open letters of one stage with one error."""
+    """Open letters of one stage with one kind of error."""
 
     stage: str
-    error: str
+    kind: str
     letters: tuple[DeadLetter, ...]
 
 
@@ -30,12 +36,21 @@ def open_letters(records: Iterable[DeadLetter]) -> list[DeadLetter]:
 
 
 def group_letters(letters: Iterable[DeadLetter]) -> list[Group]:
-    """By stage and the beginning of the error, the largest group first."""
+    """By stage and kind of error, the largest group first; a group's letters stay in the order given."""
     groups: dict[tuple[str, str], list[DeadLetter]] = {}
     for letter in letters:
-        groups.setdefault((letter.stage, shorten(letter.error)), []).append(letter)
-    found = [Group(stage, error, tuple(members)) for (stage, error), members in groups.items()]
-    return sorted(found, key=lambda group: (-len(group.letters), group.stage, group.error))
+        groups.setdefault((letter.stage, kind_of(letter.error)), []).append(letter)
+    found = [Group(stage, kind, tuple(members)) for (stage, kind), members in groups.items()]
+    return sorted(found, key=lambda group: (-len(group.letters), group.stage, group.kind))
+
+
+def kind_of(error: str) -> str:
+    """What errors of one kind have in common, in a line: up to the first colon, numbers and quoted parts left out.
+
+    What stands behind the colon, and a number or a quotation before it, says which record it was.
+    """
+    head = _COLON.split(_QUOTED.sub("'…'", error), maxsplit=1)[0]
+    return shorten(_NUMBER.sub("…", head)) or shorten(error)
 
 
 def shorten(error: str) -> str:

@@ -3,7 +3,7 @@
 from base64 import b64encode
 from typing import Any
 
-from newswire.pipeline.quarantine.letters import closing_mark, group_letters, open_letters, shorten, value_of
+from newswire.pipeline.quarantine.letters import closing_mark, group_letters, kind_of, open_letters, shorten, value_of
 from newswire.schemas import DeadLetter
 
 
@@ -37,10 +37,36 @@ def test_a_mark_keeps_no_record_and_is_a_letter_of_the_contract() -> None:
 def test_groups_are_by_stage_and_error_the_largest_first() -> None:
     letters = [letter(1), letter(2, "analyze"), letter(3, error="other"), letter(4)]
     groups = group_letters(letters)
-    assert [(group.stage, group.error, len(group.letters)) for group in groups] == [
-        ("prepare", "ContractError: no", 2),
-        ("analyze", "ContractError: no", 1),
+    assert [(group.stage, group.kind, len(group.letters)) for group in groups] == [
+        ("prepare", "ContractError", 2),
+        ("analyze", "ContractError", 1),
         ("prepare", "other", 1),
+    ]
+
+
+def test_errors_that_differ_in_the_record_are_of_one_kind() -> None:
+    errors = [f"not JSON: unexpected character: line 1 column {n} (char {n - 1})" for n in range(1, 100)]
+    errors += [f"unknown schema 'x: {n}': this version reads newswire.raw.v1" for n in range(60)]
+    errors += [f"was being worked on in {n} ends of the process" for n in range(3, 9)]
+    errors += [f"not a newswire.raw.v1 record: {field}: Input should be a valid string" for field in ("url", "title")]
+    errors += [f"the key is not the feed's URL {n:032x}" for n in range(4)]
+    groups = group_letters([letter(n, error=error) for n, error in enumerate(errors)])
+    assert [(group.kind, len(group.letters)) for group in groups] == [
+        ("not JSON", 99),
+        ("unknown schema '…'", 60),
+        ("was being worked on in … ends of the process", 6),
+        ("the key is not the feed's URL …", 4),
+        ("not a newswire.raw.v1 record", 2),
+    ]
+    assert groups[0].letters[0].error == errors[0]
+
+
+def test_an_error_without_words_is_its_own_kind() -> None:
+    assert [kind_of(error) for error in ("", ": x", "7", "https://a.example/x y")] == [
+        "",
+        ": x",
+        "…",
+        "https://a.example/x y",
     ]
 
 
