@@ -53,7 +53,8 @@ def clean_article(article: RawArticle, settings: TextSettings) -> CleanTexts:
         origin["summary"] = "text"
     if not title.strip():
         title = title_from_text(text)
-    cut |= {origin.get(field, field) for field in article.cut}
+    # A record may claim anything: names of no field would pass on without bound.
+    cut |= {origin.get(field, field) for field in article.cut if field in RawArticle.model_fields}
     if summary is None:
         cut.discard("summary")
     return CleanTexts(title, text, summary, tuple(sorted(cut)))

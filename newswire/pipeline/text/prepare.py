@@ -16,6 +16,7 @@ from newswire.pipeline.step import Emission, Result, Source, dead_letter, emissi
 from newswire.pipeline.text.clean import CleanTexts, clean_article
 from newswire.pipeline.text.dates import EPOCH, from_ms, plausible_published, to_ms
 from newswire.pipeline.text.language import detect_language
+from newswire.pipeline.text.lists import clean_lists
 from newswire.pipeline.text.normalise import content_hash
 from newswire.schemas import Feed, Outcome, OutcomeKind, PreparedArticle, RawArticle, RawRetry, decode_raw
 from newswire.schemas.common import ContractError, parse_object
@@ -198,6 +199,7 @@ def _prepared(
     supersedes: int | None,
 ) -> PreparedArticle:
     observed = from_ms(observed_ms)
+    lists = clean_lists(article)
     return PreparedArticle(
         position=position,
         supersedes=supersedes,
@@ -209,14 +211,14 @@ def _prepared(
         title=texts.title,
         text=texts.text,
         summary=texts.summary,
-        authors=article.authors,
-        categories=article.categories,
-        images=article.images,
+        authors=lists.authors,
+        categories=lists.categories,
+        images=lists.images,
         language=detect_language(texts.title, texts.text, article.language),
         published_at=plausible_published(article.published_at, observed),
         observed_at=observed,
         content_hash=digest,
-        cut=texts.cut,
+        cut=tuple(sorted(lists.cut.union(texts.cut))),
     )
 
 
