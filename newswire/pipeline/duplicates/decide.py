@@ -122,7 +122,9 @@ def _compare(
         if old is None:
             continue
         shared = overlap(new.shingles, old.shingles)
-        if shared.sample < SAMPLE_MIN or (facts_replaced(new, old) and shared.jaccard < 1):
+        alike = shared.jaccard >= similarity_min or max(shared.of_new, shared.of_old) >= CONTAINED
+        # The facts last: comparing them costs the most, and most candidates share a phrase and no more.
+        if shared.sample < SAMPLE_MIN or not alike or (shared.jaccard < 1 and facts_replaced(new, old)):
             continue
         if shared.jaccard >= similarity_min:
             duplicate = _duplicate("near", found.row.id, shared.jaccard)

@@ -68,12 +68,11 @@ class StoryIndex:
             expired.append(story)
         return expired
 
-    def weight(self, key: str) -> int:
-        """How much a key tells: the logarithm of the inverse share of the stories that have it, in 1/256."""
-        return self._logarithm(len(self._stories) + 1) - self._logarithm(max(1, len(self._postings.get(key, ()))))
-
     def squares(self, counts: Mapping[str, int]) -> int:
-        """The squared length of a vector of counts, each count times its key's weight."""
+        """The squared length of a vector of counts, each count times its key's weight.
+
+        The weight is the logarithm of the inverse share of the open stories that have the key, in 1/256.
+        """
         # written out, as it is most of the time that an article takes
         total, logarithms, postings = 0, self._logarithms, self._postings
         full = self._logarithm(len(self._stories) + 1)
@@ -84,7 +83,13 @@ class StoryIndex:
 
     def product(self, one: Mapping[str, int], other: Mapping[str, int]) -> int:
         """The inner product of two such vectors."""
-        return sum(count * other[key] * self.weight(key) ** 2 for key, count in one.items() if key in other)
+        total, logarithms, postings = 0, self._logarithms, self._postings
+        full = self._logarithm(len(self._stories) + 1)
+        for key, count in one.items():
+            if (matching := other.get(key)) is not None:
+                stories = postings.get(key)
+                total += count * matching * (full - logarithms[len(stories)] if stories else full) ** 2
+        return total
 
     def candidates(self, features: Features) -> list[OpenStory]:
         """The CANDIDATES_MAX open stories that share most weight of keys with an article, best first."""
@@ -94,12 +99,13 @@ class StoryIndex:
             if (numbers := self._postings.get(key))
         )
         sums: defaultdict[int, int] = defaultdict(int)
+        full = self._logarithm(len(self._stories) + 1)
         room = POSTINGS_MAX
         for frequency, key in found:
             room -= frequency
             if room < 0:
                 break
-            weight = self.weight(key)
+            weight = full - self._logarithms[frequency]
             for number in self._postings[key]:
                 sums[number] += weight
         best = heapq.nsmallest(CANDIDATES_MAX, sums, key=lambda number: (-sums[number], number))
