@@ -73,11 +73,35 @@ class RawRetry(Record):
         return self
 
 
+class RawOversize(Record):
+    """Stands for a raw record that no topic takes, so that it has its place and its outcome as any other.
+
+    `size` and `limit` are bytes, `size` as far as the record was read: `whole` says whether that is all of it.
+    `head` is its beginning, for a reader; what was no UTF-8 in it is replaced.
+    """
+
+    NAME: ClassVar[str] = "newswire.raw.oversize.v1"
+
+    schema_: Literal["newswire.raw.oversize.v1"] = Field(default="newswire.raw.oversize.v1", alias="schema")
+    feed_url: str = ""
+    size: int = Field(ge=0)
+    whole: bool = True
+    limit: int = Field(ge=0)
+    head: str = ""
+
+    def explain(self) -> str:
+        """What is wrong with the record, in a line."""
+        more = "" if self.whole else "at least "
+        return f"the record is too large: {more}{self.size} bytes, and at most {self.limit} are taken"
+
+
 def decode_raw(value: bytes | None) -> RawArticle | RawRetry:
-    """Read a record of `raw`. Raises ContractError when it is not one."""
+    """Read a record of `raw`. Raises ContractError when it is not one, or stands for one that was too large."""
     name = parse_object(value).get("schema", RawArticle.NAME)
     if name == RawRetry.NAME:
         return RawRetry.decode(value)
     if name == RawArticle.NAME:
         return RawArticle.decode(value)
+    if name == RawOversize.NAME:
+        raise ContractError(RawOversize.decode(value).explain())
     raise ContractError(f"unknown schema {str(name)[:80]!r}: this version reads {RawArticle.NAME}")

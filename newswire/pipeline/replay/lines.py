@@ -9,16 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from newswire.pipeline.feeds.canonical import LENGTH_MAX
 from newswire.pipeline.settings import TextSettings
-from newswire.pipeline.step import LETTER_VALUE_MAX
-from newswire.schemas import RawArticle
-from newswire.schemas.common import ContractError
+from newswire.schemas import RawArticle, RawOversize
+from newswire.schemas.common import ContractError, parse_object
 
 LINE_MAX = 32 * 1024 * 1024
 """Bytes of a line that are read; the rest of a longer one is skipped."""
 
 RECORD_MAX = 10 * 1024 * 1024
 """Bytes of the largest record value that the topics take."""
+
+HEAD_MAX = 100_000
+"""Bytes of a record over RECORD_MAX that are kept: escaped, a byte takes six, and a letter keeps LETTER_VALUE_MAX."""
 
 
 class SourceError(Exception):
@@ -61,21 +64,35 @@ def read_lines(stream: BinaryIO, longest: int = LINE_MAX) -> Iterator[bytes]:
 def fit_line(line: bytes, settings: TextSettings) -> bytes:
     """The line as a record of `raw`: its own bytes, unless they are over RECORD_MAX.
 
-    Then an article's texts are cut to the caps, which the record says; of anything else the head is kept, which
-    ends as a dead letter with what a letter can keep.
+    Then an article's texts are cut to the caps, which the record says; for anything else, and for an article that is
+    long elsewhere, stands a record that says so: it becomes a dead letter.
     """
     if len(line) <= RECORD_MAX:
         return line
     try:
         article = RawArticle.decode(line)
     except ContractError:
-        return line[:LETTER_VALUE_MAX]
+        return _oversize(line)
     caps = {"title": settings.title_max, "summary": settings.text_max, "content": settings.text_max}
     texts = {name: getattr(article, name) for name in caps}
     shorter = {name: text[: caps[name]] for name, text in texts.items() if text and len(text) > caps[name]}
     cut = tuple(dict.fromkeys((*article.cut, *shorter)))
     fitted = article.model_copy(update={**shorter, "cut": cut}).encode()
-    return fitted if len(fitted) <= RECORD_MAX else line[:LETTER_VALUE_MAX]
+    return fitted if len(fitted) <= RECORD_MAX else _oversize(line)
+
+
+def _oversize(line: bytes) -> bytes:
+    try:
+        feed = parse_object(line).get("feed_url")
+    except ContractError:
+        feed = None
+    return RawOversize(
+        feed_url=feed if isinstance(feed, str) and len(feed) <= LENGTH_MAX else "",
+        size=len(line),
+        whole=len(line) < LINE_MAX,
+        limit=RECORD_MAX,
+        head=line[:HEAD_MAX].decode(errors="replace"),
+    ).encode()
 
 
 def _skip_line(stream: BinaryIO) -> None:
