@@ -103,6 +103,18 @@ async def test_two_runs_give_the_same_bytes() -> None:
     assert [await first.enrich_line(line) for line in lines] == [await second.enrich_line(line) for line in lines]
 
 
+async def test_without_any_time_the_clock_changes_nothing() -> None:
+    none = {"observed_at": None, "published_at": None}
+    lines = [raw(1, **none), raw(2), raw(3, **none), raw(1, **none)]
+
+    async def run(received_ms: int) -> list[bytes]:
+        settings = Settings()
+        one = Enricher(settings, open_steps(settings, AnalyzeStep(Runner()).process), received_ms=received_ms)
+        return [await one.enrich_line(line) for line in lines]
+
+    assert await run(RECEIVED_MS) == await run(RECEIVED_MS + 5 * 365 * 86_400_000)
+
+
 async def test_states_follow_the_window_not_the_file() -> None:
     settings = Settings(prepare=PrepareSettings(window_seconds=7 * 86_400))
     steps = open_steps(settings, AnalyzeStep(Runner()).process)
