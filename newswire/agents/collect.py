@@ -12,7 +12,12 @@ from newswire.pipeline.feeds.step import CollectStep
 from newswire.pipeline.stage import Batch, Stage, StageApp
 
 BATCH_MAX = 4
-"""Polls (or settings) of one transaction: each may bring thousands of articles, half a second of work."""
+"""Items of work (or settings) of one transaction: a document may bring thousands of articles, half a second of work.
+Polls without one come together as one item."""
+
+INTERVAL = 0.5
+"""Seconds between two transactions of a partition, unless BATCH_MAX items wait: feeds are polled every few minutes, and
+a transaction costs more than the poll in it (bench.polls)."""
 
 
 def build(app: StageApp, worker: Worker) -> Stage:
@@ -21,7 +26,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     collector = Collector(worker.settings)
     stage = Stage(
         app,
-        replace(stage_config(worker, "collect"), batch_max=BATCH_MAX),
+        replace(stage_config(worker, "collect"), batch_max=BATCH_MAX, interval=INTERVAL),
         open_partition=collector.open,
         close_partition=collector.close,
     )
@@ -34,11 +39,13 @@ def build(app: StageApp, worker: Worker) -> Stage:
             for record in batch:
                 carry_out(batch, worker.settings, step.settings(source_of(record), batch.state))
                 poller.refresh((record.key or b"").decode(errors="replace"), batch.state)
-            for poll in batch.work:
-                assert isinstance(poll, Poll)
-                carry_out(batch, worker.settings, step.finished(poll, batch.state))
-                poller.done(poll)
-                poller.refresh(poll.url, batch.state)
+            for polls in batch.work:
+                assert isinstance(polls, tuple)
+                for poll in polls:
+                    assert isinstance(poll, Poll)
+                    carry_out(batch, worker.settings, step.finished(poll, batch.state))
+                    poller.done(poll)
+                    poller.refresh(poll.url, batch.state)
                 await asyncio.sleep(0)  # a thousand entries take a while to decide: let heartbeats through
             batch.done()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import math
 from contextlib import suppress
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from newswire.pipeline.feeds.clock import Clock, SystemClock
 from newswire.pipeline.feeds.feedstate import FeedState, load_head, load_heads
 from newswire.pipeline.feeds.fetch import Fetcher
 from newswire.pipeline.feeds.parsed import Limits
-from newswire.pipeline.feeds.polls import Poll, poll_feed
+from newswire.pipeline.feeds.polls import Document, Poll, poll_feed
 from newswire.pipeline.feeds.schedule import is_due
 from newswire.pipeline.feeds.worker import ParseWorker
 from newswire.pipeline.settings import Settings
@@ -17,6 +18,14 @@ from newswire.pipeline.stage import PartitionClosed, fatal
 from newswire.pipeline.state import State
 
 _SLEEP_MAX = 3_600.0
+
+QUIET_SECONDS = 1.5
+"""How long the first poll without a document waits for others to share its transaction, which costs more than the poll
+in it: bench.polls went from 1.43 to 0.95 ms a poll. Feeds are due at whole seconds, so these are the polls of two, and
+a feed that is polled every 2 s keeps its time."""
+
+QUIET_MAX = 256
+"""Polls of one item of work at most: each takes the agent about 0.2 ms, and no heartbeat goes out in between."""
 
 
 class OwnedPartition(Protocol):
@@ -27,11 +36,14 @@ class OwnedPartition(Protocol):
         """The committed rows."""
 
     async def submit(self, item: object) -> None:
-        """Hand finished work to the agent."""
+        """Hand finished work to the agent: a tuple of polls. Raises PartitionClosed."""
 
 
 class PartitionPoller:
     """Polls the feeds of one partition. Finished polls go to the agent, which calls `done` and `refresh` for each.
+
+    Each item of work is a tuple of polls: one that brought a document comes alone and at once; those that did not
+    (nothing new, a failure) are collected for QUIET_SECONDS, QUIET_MAX at most.
 
     It keeps a copy of the feeds' rows without their entries. A feed is polled again only after its row was refreshed,
     so that one feed is never polled twice at a time.
@@ -45,7 +57,9 @@ class PartitionPoller:
         self._feeds: dict[str, FeedState] = {}
         self._due: list[tuple[int, str]] = []
         self._polls: dict[str, asyncio.Task[None]] = {}
-        self._changed = asyncio.Event()
+        self._quiet: list[Poll] = []  # finished without a document, not submitted yet
+        self._wakes_at = math.inf
+        self._sleep: asyncio.Task[None] | None = None
         for feed in load_heads(partition.state):
             self._put(feed)
         self._running = asyncio.create_task(self._run())
@@ -62,7 +76,6 @@ class PartitionPoller:
             self._feeds.pop(url, None)
         else:
             self._put(feed)
-        self._changed.set()
 
     async def close(self) -> None:
         """Stop polling; polls under way are given up, as the partition's next owner does them again."""
@@ -74,10 +87,12 @@ class PartitionPoller:
     def _put(self, feed: FeedState) -> None:
         self._feeds[feed.url] = feed
         heapq.heappush(self._due, (feed.next_poll_at, feed.url))
+        # Only for a feed that is due earlier: 50 refreshes a second would be as many wake-ups, and most for nothing.
+        if feed.next_poll_at < self._wakes_at and self._sleep is not None:
+            self._sleep.cancel()
 
     async def _run(self) -> None:
         while True:
-            self._changed.clear()
             now = self._clock.now().timestamp()
             while self._due and self._due[0][0] <= now:
                 _, url = heapq.heappop(self._due)
@@ -85,21 +100,32 @@ class PartitionPoller:
                 # An entry may be of an older row; the newest one has its own.
                 if feed is not None and url not in self._polls and is_due(feed, now):
                     self._polls[url] = asyncio.create_task(self._poll(feed))
-            await self._wait(min(self._due[0][0] - now, _SLEEP_MAX) if self._due else _SLEEP_MAX)
-
-    async def _wait(self, seconds: float) -> None:
-        tasks = [asyncio.create_task(self._clock.sleep(seconds)), asyncio.create_task(self._changed.wait())]
-        try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._wakes_at = self._due[0][0] if self._due else math.inf
+            self._sleep = asyncio.create_task(self._clock.sleep(min(self._wakes_at - now, _SLEEP_MAX)))
+            try:
+                await asyncio.wait([self._sleep])  # which does not raise when _put() cancels the sleep
+            finally:
+                self._sleep.cancel()
 
     async def _poll(self, feed: FeedState) -> None:
         poll = await poll_feed(feed, self._fetcher, self._parser, self._clock)
         with suppress(PartitionClosed):
-            await self._partition.submit(poll)
+            if isinstance(poll.outcome, Document):
+                await self._partition.submit((poll,))
+            else:
+                await self._submit_quiet(poll)
+
+    async def _submit_quiet(self, poll: Poll) -> None:
+        """Submit a poll with others like it: the first one waits and takes along those that came meanwhile."""
+        quiet = self._quiet
+        quiet.append(poll)
+        if len(quiet) == 1:
+            await asyncio.sleep(QUIET_SECONDS)
+        elif len(quiet) < QUIET_MAX:
+            return
+        if quiet is self._quiet:  # else the poll that filled it has submitted it
+            self._quiet = []
+            await self._partition.submit(tuple(quiet))
 
 
 def _ended(task: asyncio.Task[None]) -> None:

@@ -269,7 +269,7 @@ class PartitionTask:
                 else:
                     await self._wake.wait()
                 continue
-            if len(source) < self._config.batch_max:
+            if max(len(source), handle.pending) < self._config.batch_max:
                 await asyncio.sleep(max(0.0, last + self._config.interval - time.monotonic()))
             async with self._around.turn:
                 if self._stopping:

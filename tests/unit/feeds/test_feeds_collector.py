@@ -303,7 +303,7 @@ async def test_polls_without_a_document_are_collected_and_one_with_a_document_is
         assert [len(item) for item in harness.items] == [1] * 25  # all brought a document
 
         harness.items.clear()
-        monkeypatch.setattr(collector_module, "QUIET_SECONDS", 2.0)
+        monkeypatch.setattr(collector_module, "QUIET_SECONDS", 3.0)
         failing.status = 500
         harness.clock.move(1_000)
         new = Site()
