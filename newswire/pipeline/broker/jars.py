@@ -6,6 +6,7 @@ Nothing is resolved at run time: what is locked is fetched, what does not match 
 
 import hashlib
 import os
+import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -105,8 +106,16 @@ def _maven(repo_cache: Path, repositories: Mapping[str, str] | None) -> Any:
     from jgo.config import GlobalSettings
     from jgo.maven import MavenContext
 
+    _trust_the_system()
     remote = dict(repositories) if repositories is not None else GlobalSettings.load().repositories
     return MavenContext(repo_cache=repo_cache, local_repos=[], remote_repos=remote or None, timeout=30)
+
+
+def _trust_the_system() -> None:
+    """Let jgo's HTTP library trust what the system trusts, as pip does: a network may have an authority of its own."""
+    authorities = ssl.get_default_verify_paths().cafile
+    if authorities is not None and "CURL_CA_BUNDLE" not in os.environ:
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", authorities)
 
 
 def _download(context: Any, jar: Jar) -> Path:
