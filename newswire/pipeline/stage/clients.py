@@ -41,6 +41,7 @@ def new_consumer(config: StageConfig) -> Any:
         group_id=None,
         enable_auto_commit=False,
         isolation_level="read_committed",
+        fetch_max_wait_ms=config.fetch_wait_ms,
         auto_offset_reset="none",  # a position outside the log is an error, never a new beginning
         retry_backoff_ms=20,
         max_partition_fetch_bytes=FETCH_BYTES,
