@@ -20,8 +20,8 @@ INTERVAL = 0.5
 a transaction costs more than the poll in it (bench.polls)."""
 
 FETCH_WAIT_MS = 2_000
-"""The input, `feeds`, is idle nearly always: to ask eight partitions twice a second took a sixth of the poller's time and
-a quarter of the broker's at 50 polls/s. A restart may wait this long between its state and its input."""
+"""The input, `feeds`, is idle nearly always: to ask eight partitions twice a second took a sixth of the poller's time
+and a quarter of the broker's at 50 polls/s. A restart may wait this long between its state and its input."""
 
 
 def build(app: StageApp, worker: Worker) -> Stage:
