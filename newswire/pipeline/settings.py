@@ -105,7 +105,11 @@ class ClusterSettings(Section):
 
 
 class RunSettings(Section):
-    """The long-lived service: which roles share a process, and how it is watched."""
+    """The long-lived service: which roles share a process, and how it is watched.
+
+    The default was chosen with `python -m bench.grouping`: three processes do 1.03 of one process's work under backlog,
+    and an encoder that hangs or a hostile feed ends only its own.
+    """
 
     processes: dict[str, tuple[str, ...]] = Field(
         default_factory=lambda: {
