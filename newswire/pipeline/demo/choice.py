@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from newswire.schemas import EnrichedArticle, Outcome
 
 LIMIT = 8
-_WEIGHTS = {"update": 6, "copied": 6, "every entity type": 5, "story": 4, "language": 3}
+_WEIGHTS = {"update": 6, "copied": 6, "every entity type": 5, "story": 4, "language": 3, "topic": 2}
 _ENTITY_TYPES = {"PER", "ORG", "LOC", "MISC"}
 
 
@@ -41,8 +41,9 @@ def choose(
 ) -> list[EnrichedArticle]:
     """At most `limit` articles, newest revisions, in the order of the wire.
 
-    Greedy: each next article is the one that shows most of what none before it shows (a language, an update, an
-    article that was copied, entities of every type, a story of several feeds); among equals the one with more entities.
+    Greedy: each next article is the one that shows most of what none before it shows (a language, a topic, an update,
+    an article that was copied, entities of every type, a story of several feeds); among equals the one with more
+    entities.
     """
     shared = stories_of(articles)
     left = newest(articles)
@@ -62,7 +63,7 @@ def choose(
 def _features(
     article: EnrichedArticle, copies: Mapping[str, Sequence[Outcome]], shared: Mapping[str, Sequence[EnrichedArticle]]
 ) -> set[tuple[str, str]]:
-    features = {("language", article.language.code)}
+    features = {("language", article.language.code), *(("topic", topic.id) for topic in article.topics)}
     if article.revision > 1:
         features.add(("update", ""))
     if article.id in copies:
