@@ -125,7 +125,7 @@ class Encoder:
                 str(folder / "model.onnx"),
                 options,
                 providers=["CPUExecutionProvider"],
-                # Its fused operator is slower than the two that it replaces: 13.6 against 12.4 ms a window.
+                # Its fused operator is slower on a CPU than the two that it replaces.
                 disabled_optimizers=["SkipLayerNormFusion"],
             )
         except Exception as error:  # whatever the two libraries raise, it means that this model cannot be used

@@ -70,7 +70,7 @@ def set_up_logs(settings: Settings) -> None:
 
 
 class LibraryRepeats(logging.Filter):
-    """Lets a library say the same thing once in ten seconds: a Kafka client without its broker says it 2,000 times."""
+    """Lets a library say the same thing once in ten seconds: a Kafka client without its broker floods the log."""
 
     SECONDS = 10.0
 

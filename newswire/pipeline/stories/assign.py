@@ -20,8 +20,7 @@ class Weights:
 
     `decay` is the part of the fit that is lost over a window of silence. Measured on ECB+ with the names and embeddings
     of news-encoder-1: `python -m bench.stories FILE --encoder`, B-cubed F1 0.869 over three orders. That embedding
-    tells subjects apart rather than events (one of a hundred pairs of different events reaches a cosine of 0.94): its
-    share is small, and matters where words cannot be compared.
+    tells subjects apart rather than events: its share is small, and matters where words cannot be compared.
     """
 
     words: float = 1.0
