@@ -27,6 +27,7 @@ from newswire.pipeline.broker.embedded import EmbeddedBroker
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.broker.locks import open_lock, try_lock, unlock
 from newswire.pipeline.broker.record import load_record
+from newswire.pipeline.broker.recovery import CLEAN_END
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.settings import load_settings
 
@@ -188,10 +189,6 @@ async def consume(kafka: Kafka, topic: str, count: int) -> list[bytes]:
         return [(await consumer.getone()).value for _ in range(count)]
 
 
-SETTLED_SECONDS = 8.0
-"""Kafka 4.4 may take the log of a topic that was made moments before a SIGKILL for stray, and put it aside."""
-
-
 async def test_a_killed_broker_comes_back_with_its_data_and_ports(
     own_kafka: Callable[[], Kafka], namespace: str
 ) -> None:
@@ -200,7 +197,6 @@ async def test_a_killed_broker_comes_back_with_its_data_and_ports(
     await make_topics(kafka, namespace)
     values = [b"one", bytes(10 << 20)]
     await produce(kafka, f"{namespace}.raw", *values)
-    await asyncio.sleep(SETTLED_SECONDS)
     await asyncio.to_thread(kafka.kill)
     assert is_gone(pid)
 
@@ -209,6 +205,28 @@ async def test_a_killed_broker_comes_back_with_its_data_and_ports(
     assert (running.bootstrap_servers, running.started_here) == (servers, True)
     assert running.pid != pid
     assert await consume(kafka, f"{namespace}.raw", 2) == values
+
+
+def in_recovery(folder: Path) -> list[psutil.Process]:
+    mark = str(folder / "recovery.properties")
+    return [process for process in psutil.process_iter(["cmdline"]) if mark in (process.info["cmdline"] or ())]
+
+
+def test_a_recovery_that_was_left_alone_is_ended_by_the_next_start(
+    own_kafka: Callable[[], Kafka], other: Callable[[str, object], Other]
+) -> None:
+    kafka = own_kafka()
+    kafka.kill()
+    starter = other(COMMAND, kafka.state_dir)
+    deadline = time.monotonic() + 60
+    while not (left := in_recovery(kafka.broker.folder)):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    starter.process.send_signal(signal.SIGKILL)
+    starter.process.wait()
+    kafka.start()
+    assert all(is_gone(process.pid) for process in left)
+    assert asyncio.run(check_broker(kafka.bootstrap_servers)) == 1
 
 
 async def test_it_moves_when_its_ports_are_taken(own_kafka: Callable[[], Kafka], namespace: str) -> None:
@@ -252,14 +270,17 @@ def test_the_command_shows_and_stops_a_broker_that_another_process_started(own_k
     assert newswire("broker", "start", "--state-dir", kafka.state_dir / "broker" / "record.json").returncode == 2
 
 
-def test_a_failed_start_shows_the_log_and_where_it_is(state_dir: Path) -> None:
+@pytest.mark.parametrize(("crashed", "log"), [(False, "broker.log"), (True, "recovery.log")])
+def test_a_failed_start_shows_the_log_and_where_it_is(state_dir: Path, crashed: bool, log: str) -> None:
     data = state_dir / "broker" / "data"
     data.mkdir(parents=True)
     (data / "meta.properties").write_text("version=1\ncluster.id=none\nnode.id=77\n")
+    if not crashed:
+        (data / CLEAN_END).touch()
     broker = EmbeddedBroker(state_dir)
     with pytest.raises(BrokerError) as failure:
         broker.ensure()
-    assert str(broker.log_file) in str(failure.value)
+    assert str(broker.folder / log) in str(failure.value)
     assert "77" in str(failure.value)
     assert broker.status() is None
 

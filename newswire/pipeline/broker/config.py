@@ -1,5 +1,6 @@
 """How the embedded broker is configured: one KRaft node on loopback, small, and made for transactions."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,14 @@ class EmbeddedSettings:
     start_limit: float = 180.0
     stop_limit: float = 30.0
     cache_dir: Path | None = None
+
+
+SESSION_MS = 3_600_000
+"""How long a broker may be silent before the cluster gives its partitions no leader.
+
+There is no other broker to lead them, so an early end of the session only does harm: Kafka drops the commit marks of
+transactions whose partitions have no leader, and their records can never be read. A machine that slept wakes in time.
+"""
 
 
 def jvm_flags(settings: EmbeddedSettings) -> list[str]:
@@ -65,8 +74,7 @@ def server_properties(settings: EmbeddedSettings, data: Path, client_port: int, 
         "listener.security.protocol.map": "CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "inter.broker.listener.name": "CLIENT",
         "controller.listener.names": "CONTROLLER",
-        # A properties file takes a backslash as an escape.
-        "log.dirs": str(data).replace("\\", "\\\\"),
+        "log.dirs": _path(data),
         # Topics are made on purpose, with their settings.
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": 0,
@@ -83,6 +91,7 @@ def server_properties(settings: EmbeddedSettings, data: Path, client_port: int, 
         "share.coordinator.state.topic.num.partitions": 1,
         "default.replication.factor": 1,
         "min.insync.replicas": 1,
+        "broker.session.timeout.ms": SESSION_MS,
         # An open transaction of a dead worker blocks every reader of its partitions: look for one each second.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         "transaction.max.timeout.ms": 15 * 60 * 1000,
@@ -101,4 +110,30 @@ def server_properties(settings: EmbeddedSettings, data: Path, client_port: int, 
         # Nobody reads JMX here.
         "metric.reporters": "",
     }
+    return _properties(values)
+
+
+def controller_properties(data: Path, controller_port: int, session_ms: int) -> str:
+    """The text of a configuration file for the node without its broker: its controller on the same data."""
+    values = {
+        "process.roles": "controller",
+        "node.id": 1,
+        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller_port}",
+        "listeners": f"CONTROLLER://127.0.0.1:{controller_port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": _path(data),
+        "broker.session.timeout.ms": session_ms,
+        "broker.heartbeat.interval.ms": session_ms // 2,
+        "metric.reporters": "",
+    }
+    return _properties(values)
+
+
+def _path(folder: Path) -> str:
+    # A properties file takes a backslash as an escape.
+    return str(folder).replace("\\", "\\\\")
+
+
+def _properties(values: Mapping[str, object]) -> str:
     return "".join(f"{key}={value}\n" for key, value in values.items())

@@ -35,6 +35,7 @@ from newswire.pipeline.broker.record import (
     others_connected,
     save_record,
 )
+from newswire.pipeline.broker.recovery import delist_dead_broker, end_left_over, ended_in_order
 
 _TAIL_LINES = 20
 _PORT_ATTEMPTS = 3
@@ -168,6 +169,7 @@ class EmbeddedBroker:
         alive = open_lock(self._alive_lock)
         try:
             begun = time.monotonic()
+            end_left_over(self.folder)
             # Held for a moment by a broker that is ending, or a format whose starter was killed.
             while not try_lock(alive):
                 if time.monotonic() - begun > self._settings.start_limit:
@@ -198,6 +200,9 @@ class EmbeddedBroker:
             _log.warning("the embedded Kafka moves: its port is taken", port=kept.client_port, now=ports[0])
         if not self._data.exists():
             self._format(command, ports, alive)
+        elif not ended_in_order(self._data):
+            limit = self._settings.start_limit
+            delist_dead_broker(command, self.folder, self._data, ports[1], lock=alive, limit=limit)
         properties = self._write_properties("server.properties", self._data, ports)
         # Written before the process is there, so that one whose starter dies now can still be reached.
         save_record(self._record_file, Record(*ports))
