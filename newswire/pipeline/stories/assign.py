@@ -5,13 +5,10 @@ The method is the online one of topic detection and tracking (Allan, Papka and L
 enough, else it opens one. The fit is a weighed mean of three cosines (words, named things, embedding).
 """
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from newswire.pipeline.stories.index import StoryIndex
+from newswire.pipeline.stories.index import Likeness, StoryIndex
 from newswire.pipeline.stories.story import Features, OpenStory
-from newswire.pipeline.stories.vectors import cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,45 +48,30 @@ def best_story(
     `moment` is the article's event time and `window` how long a story stays open (milliseconds). Of equals the
     older story wins.
     """
-    # of the article's own, which are the same for each candidate
-    squares = index.squares(features.words), index.squares(features.entities)
     fits = [
-        Fit(story, score(features, squares, story, index, weights) * _decay(story, moment, window, weights.decay))
-        for story in index.candidates(features)
+        Fit(like.story, score(features, like, weights) * _decay(like.story, moment, window, weights.decay))
+        for like in index.candidates(features)
     ]
     best = max(fits, key=lambda fit: (fit.score, -fit.story.opened), default=None)
     return best if best is not None and best.score >= enough else None
 
 
-def score(
-    features: Features, squares: tuple[int, int], story: OpenStory, index: StoryIndex, weights: Weights = WEIGHTS
-) -> float:
+def score(features: Features, like: Likeness, weights: Weights = WEIGHTS) -> float:
     """The fit without its decay. What one side lacks (no embedding, nothing named) is left out of the mean.
 
     Words of another language than the story's say nothing by differing: the embedding gets their share.
-
-    `squares`: the squared lengths of the article's words and of its named things, as the index weighs them.
     """
     parts: list[tuple[float, float]] = []
-    one_language = features.language in story.languages or not features.language
-    if features.words and story.words and one_language:
-        value = _cosine(features.words, squares[0], story.words, index)
-        parts.append((weights.words, _evened(value, weights.words_even)))
-    if features.entities and story.entities:
-        value = _cosine(features.entities, squares[1], story.entities, index)
-        parts.append((weights.entities, _evened(value, weights.entities_even)))
-    if features.vector is not None and story.vector is not None and features.vector.shape == story.vector.shape:
-        value = max(0.0, cosine(features.vector, story.vector))
+    one_language = features.language in like.story.languages or not features.language
+    if like.words is not None and one_language:
+        parts.append((weights.words, _evened(like.words, weights.words_even)))
+    if like.entities is not None:
+        parts.append((weights.entities, _evened(like.entities, weights.entities_even)))
+    if like.vector is not None:
         share = weights.vector if one_language else weights.vector + weights.words
-        parts.append((share, _evened(value, weights.vector_even)))
+        parts.append((share, _evened(max(0.0, like.vector), weights.vector_even)))
     total = sum(share for share, _ in parts)
     return sum(share * value for share, value in parts) / total if total else 0.0
-
-
-def _cosine(one: Mapping[str, int], squares: int, other: Mapping[str, int], index: StoryIndex) -> float:
-    # integers up to the last division
-    shared = index.product(one, other)
-    return shared / math.sqrt(squares * index.squares(other)) if shared else 0.0
 
 
 def _evened(value: float, even: float) -> float:

@@ -1,16 +1,15 @@
-"""The open stories in memory, found by their words, named things and embedding; all of it can be built from the rows.
-
-An inverted index (as in Petrovic et al. 2010 and every search engine): a key lists the stories that have it. Its
-length is the key's story frequency, so that the weights follow from the open stories alone and need no row.
-"""
+"""The open stories in memory, found by their words, named things and embedding; it can be built from the rows."""
 
 import heapq
-import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+
+import numpy as np
 
 from newswire.pipeline.stories.story import Features, OpenStory
-from newswire.pipeline.stories.vectors import Vector, bands
+from newswire.pipeline.stories.terms import COUNT_MAX, I64, Counted, Terms
+from newswire.pipeline.stories.vectors import Vector, bands, cosine, square
 
 POSTINGS_MAX = 1_000
 """Entries that one look-up reads, rarest keys first: what a key of everyday words lists is not worth reading."""
@@ -18,19 +17,37 @@ POSTINGS_MAX = 1_000
 CANDIDATES_MAX = 8
 BAND_BITS = 12
 BANDS = 16
-ONE = 256
-"""The integer that a weight of 1 is: sums of integers do not depend on their order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likeness:
+    """An open story and its cosines with an article, by words, named things and embedding; None where one has none."""
+
+    story: OpenStory
+    words: float | None
+    entities: float | None
+    vector: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A story as the index holds it: `terms` are the numbers of all its keys, `square` the length of its vector."""
+
+    story: OpenStory
+    words: Counted
+    entities: Counted
+    terms: I64
+    square: int
 
 
 class StoryIndex:
     """The open stories. What it answers depends only on which stories are in it, never on how they came there."""
 
     def __init__(self, stories: Iterable[OpenStory] = ()) -> None:
-        self._stories: dict[str, OpenStory] = {}
-        self._by_number: dict[int, OpenStory] = {}
-        self._postings: defaultdict[str, set[int]] = defaultdict(set)
+        self._stories: dict[str, _Entry] = {}
+        self._by_number: dict[int, _Entry] = {}
+        self._terms = Terms()
         self._ends: list[tuple[int, str]] = []
-        self._logarithms = [0]
         for story in stories:
             self.put(story)
 
@@ -39,17 +56,23 @@ class StoryIndex:
 
     def get(self, story: str) -> OpenStory | None:
         """An open story by its id."""
-        return self._stories.get(story)
+        entry = self._stories.get(story)
+        return None if entry is None else entry.story
 
     def put(self, story: OpenStory) -> None:
         """Add a story, or replace it by its newer state."""
         before = self._stories.get(story.id)
-        old, new = set(_keys_of(before)) if before is not None else set(), set(_keys_of(story))
-        for key in old - new:
-            self._drop(key, story.opened)
-        for key in new - old:
-            self._postings[key].add(story.opened)
-        self._stories[story.id] = self._by_number[story.opened] = story
+        keys = (*story.words, *story.entities, *_band_keys(story.vector))
+        terms = self._terms.replace(story.opened, before.terms.tolist() if before is not None else (), keys)
+        words, both = len(story.words), len(story.words) + len(story.entities)
+        entry = _Entry(
+            story,
+            Counted(terms[:words], _counts(story.words.values())),
+            Counted(terms[words:both], _counts(story.entities.values())),
+            terms,
+            square(story.vector) if story.vector is not None else 0,
+        )
+        self._stories[story.id] = self._by_number[story.opened] = entry
         if before is None:
             heapq.heappush(self._ends, (story.last, story.id))
 
@@ -57,81 +80,65 @@ class StoryIndex:
         """Take out the stories whose last article was seen before this moment (Unix milliseconds) and return them."""
         expired = []
         while self._ends and self._ends[0][0] < before:
-            story = self._stories[heapq.heappop(self._ends)[1]]
+            entry = self._stories[heapq.heappop(self._ends)[1]]
+            story = entry.story
             if story.last >= before:
                 # it has grown since: the heap has one entry a story, which is brought up to date when it comes up
                 heapq.heappush(self._ends, (story.last, story.id))
                 continue
-            for key in _keys_of(story):
-                self._drop(key, story.opened)
+            self._terms.drop(story.opened, entry.terms.tolist())
             del self._stories[story.id], self._by_number[story.opened]
             expired.append(story)
         return expired
 
-    def squares(self, counts: Mapping[str, int]) -> int:
-        """The squared length of a vector of counts, each count times its key's weight.
-
-        The weight is the logarithm of the inverse share of the open stories that have the key, in 1/256.
-        """
-        # written out, as it is most of the time that an article takes
-        total, logarithms, postings = 0, self._logarithms, self._postings
-        full = self._logarithm(len(self._stories) + 1)
-        for key, count in counts.items():
-            stories = postings.get(key)
-            total += (count * (full - logarithms[len(stories)] if stories else full)) ** 2
-        return total
-
-    def product(self, one: Mapping[str, int], other: Mapping[str, int]) -> int:
-        """The inner product of two such vectors."""
-        total, logarithms, postings = 0, self._logarithms, self._postings
-        full = self._logarithm(len(self._stories) + 1)
-        for key, count in one.items():
-            if (matching := other.get(key)) is not None:
-                stories = postings.get(key)
-                total += count * matching * (full - logarithms[len(stories)] if stories else full) ** 2
-        return total
-
-    def candidates(self, features: Features) -> list[OpenStory]:
+    def candidates(self, features: Features) -> list[Likeness]:
         """The CANDIDATES_MAX open stories that share most weight of keys with an article, best first."""
-        found = sorted(
-            (len(numbers), key)
-            for key in _keys(features.words, features.entities, features.vector)
-            if (numbers := self._postings.get(key))
-        )
-        sums: defaultdict[int, int] = defaultdict(int)
-        full = self._logarithm(len(self._stories) + 1)
-        room = POSTINGS_MAX
-        for frequency, key in found:
-            room -= frequency
-            if room < 0:
-                break
-            weight = full - self._logarithms[frequency]
-            for number in self._postings[key]:
-                sums[number] += weight
-        best = heapq.nsmallest(CANDIDATES_MAX, sums, key=lambda number: (-sums[number], number))
-        return [self._by_number[number] for number in best]
+        nearest = self._nearest(features)
+        words = self._cosines(features.words, [entry.words for entry in nearest])
+        entities = self._cosines(features.entities, [entry.entities for entry in nearest])
+        own = square(features.vector) if features.vector is not None else 0
+        return [
+            Likeness(entry.story, words[n], entities[n], _vector_cosine(features.vector, own, entry))
+            for n, entry in enumerate(nearest)
+        ]
 
-    def _logarithm(self, number: int) -> int:
-        logarithms = self._logarithms
-        while len(logarithms) <= number:
-            logarithms.append(round(ONE * math.log2(len(logarithms))))
-        return logarithms[number]
+    def _nearest(self, features: Features) -> list[_Entry]:
+        keys = (*features.words, *features.entities, *_band_keys(features.vector))
+        lists = self._terms.rarest(keys, POSTINGS_MAX)
+        if not lists:
+            return []
+        full = self._terms.logarithm(len(self._stories) + 1)
+        sizes = [len(stories) for stories in lists]
+        numbers = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=sum(sizes))
+        weights = np.repeat([full - self._terms.logarithm(size) for size in sizes], sizes)
+        order = numbers.argsort()
+        numbers, weights = numbers[order], weights[order]
+        starts = np.flatnonzero(np.concatenate(([True], numbers[1:] != numbers[:-1])))
+        # of equal sums the lower number first: the sort is stable, and the numbers are in order
+        best = np.argsort(-np.add.reduceat(weights, starts), kind="stable")[:CANDIDATES_MAX]
+        return [self._by_number[number] for number in numbers[starts[best]].tolist()]
 
-    def _drop(self, key: str, number: int) -> None:
-        numbers = self._postings[key]
-        numbers.discard(number)
-        if not numbers:
-            del self._postings[key]
-
-
-def _keys_of(story: OpenStory) -> Iterable[str]:
-    return _keys(story.words, story.entities, story.vector)
+    def _cosines(self, own: dict[str, int], others: list[Counted]) -> list[float | None]:
+        if not own or not others:
+            return [None] * len(others)
+        found = self._terms.cosines(self._terms.counted(own), others, len(self._stories))
+        return [cosine if len(other.numbers) else None for cosine, other in zip(found, others, strict=True)]
 
 
-def _keys(words: Iterable[str], entities: Iterable[str], vector: Vector | None) -> Iterable[str]:
-    yield from words
-    yield from entities
-    if vector is not None:
-        # the vector's length is part of the key: embeddings of different models have nothing in common
-        for band, number in enumerate(bands(vector, BAND_BITS, BANDS)):
-            yield f"#{len(vector)}/{band}/{number}"
+def _vector_cosine(vector: Vector | None, own: int, entry: _Entry) -> float | None:
+    other = entry.story.vector
+    if vector is None or other is None or vector.shape != other.shape:
+        return None
+    return cosine(vector, other, own, entry.square)
+
+
+def _counts(counts: Iterable[int]) -> I64:
+    return np.minimum(np.fromiter(counts, dtype=np.int64), COUNT_MAX)
+
+
+def _band_keys(vector: Vector | None) -> Iterable[str]:
+    if vector is None:
+        return ()
+    # the vector's length is part of the key: embeddings of different models have nothing in common
+    size = len(vector)
+    return [f"#{size}/{band}/{number}" for band, number in enumerate(bands(vector, BAND_BITS, BANDS))]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from operator import itemgetter
 from typing import TypeVar
 
 import orjson
@@ -193,7 +194,7 @@ _FIELDS = tuple(name for name in OpenStory.__slots__ if name not in ("vector", "
 def _count(counts: dict[str, int], added: dict[str, int], limit: int) -> dict[str, int]:
     # the added ones first: the sort is stable, so that of equals the newest stay
     grown = {key: counts.get(key, 0) + weight for key, weight in added.items()} | _without(counts, added)
-    return dict(sorted(grown.items(), key=lambda entry: -entry[1])[:limit])
+    return dict(sorted(grown.items(), key=itemgetter(1), reverse=True)[:limit])
 
 
 def _count_first(counts: dict[str, int], added: tuple[str, ...], limit: int) -> dict[str, int]:

@@ -43,9 +43,14 @@ def add_to_sum(total: Vector | None, count: int, vector: Vector) -> tuple[Vector
     return total + vector, count + 1
 
 
-def cosine(one: Vector, other: Vector) -> float:
-    """Cosine of two vectors of one length; 0 where either is all zeros."""
-    squares = int(one @ one) * int(other @ other)
+def square(vector: Vector) -> int:
+    """The squared length of a vector."""
+    return int(vector @ vector)
+
+
+def cosine(one: Vector, other: Vector, square_one: int, square_other: int) -> float:
+    """Cosine of two vectors of one length, given their squared lengths; 0 where either is all zeros."""
+    squares = square_one * square_other
     return int(one @ other) / math.sqrt(squares) if squares else 0.0
 
 

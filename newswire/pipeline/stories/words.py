@@ -27,7 +27,8 @@ ENTITY = "@"
 
 # Marks are part of a word: Python's \w leaves out the vowel signs of Indic and South-East Asian scripts.
 _MARKS = r"\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u0610-\u061a\u064b-\u065f\u0900-\u0963\u0966-\u109f\u1780-\u17ff"
-_WORD = re.compile(rf"(?:[^\W_]|[{_MARKS}])+")
+_WORD = re.compile(rf"(?:[^\W_]+|[{_MARKS}]+)+")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]+"
 )
@@ -40,25 +41,30 @@ def significant_words(title: str, text: str) -> dict[str, int]:
     words: dict[str, int] = {}
     for part, weight in ((title[:TITLE_MAX], 2), (text[:LEAD_MAX], 1)):
         for word in split_words(part):
-            words.setdefault(word, weight)
-            if len(words) >= WORDS_MAX:
-                return words
+            if word not in words:
+                words[word] = weight
+                if len(words) >= WORDS_MAX:
+                    return words
     return words
 
 
-def split_words(text: str) -> Iterable[str]:
+def split_words(text: str) -> list[str]:
     """The significant words in their order, with repetitions."""
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
-        word = match.group()
+    if text.isascii():
+        # one digit says nothing; two and more are tolls, prices and dates
+        return [w[:STEM] for w in _ASCII_WORD.findall(text.lower()) if len(w) > 3 or (len(w) > 1 and w.isdecimal())]
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words: list[str] = []
+    for word in _WORD.findall(folded):
         if unspaced := _UNSPACED.findall(word):
             for run in unspaced:
-                yield from (run[at : at + 2] for at in range(max(1, len(run) - 1)))
+                words += (run[at : at + 2] for at in range(max(1, len(run) - 1)))
         elif word.isdecimal():
-            # one digit says nothing; two and more are tolls, prices and dates
             if len(word) > 1:
-                yield word[:STEM]
+                words.append(word[:STEM])
         elif len(word) > (3 if word < _SHORT_FROM else 2):
-            yield word[:STEM]
+            words.append(word[:STEM])
+    return words
 
 
 def entity_keys(entities: Iterable[Entity]) -> dict[str, Entity]:

@@ -101,7 +101,7 @@ def test_the_later_the_less_an_article_fits() -> None:
 def test_of_equals_the_older_story_wins() -> None:
     stories = [open_story(article(n, QUAKE), features_of(article(n, QUAKE))) for n in (1, 2)]
     index = StoryIndex(reversed(stories))
-    assert [story.opened for story in index.candidates(features_of(article(3, QUAKE)))] == [1, 2]
+    assert [like.story.opened for like in index.candidates(features_of(article(3, QUAKE)))] == [1, 2]
 
 
 def test_a_story_comes_back_from_its_row() -> None:
@@ -140,7 +140,7 @@ def test_the_index_gives_everything_back() -> None:
         record = article(number, f"{QUAKE} {number}", hours=number, embedding=embedding(number))
         index.put(open_story(record, features_of(record)))
     assert len(index.expire(2**60)) == 19
-    assert (len(index), dict(index._postings), index._by_number, index._ends) == (0, {}, {}, [])
+    assert (len(index), len(index._terms), index._by_number, index._ends) == (0, 0, {}, [])
 
 
 def test_a_look_up_reads_a_bounded_number_of_entries() -> None:

@@ -17,6 +17,7 @@ from newswire.pipeline.stories.vectors import (
     decode_embedding,
     decode_sum,
     encode_sum,
+    square,
 )
 from tests.unit.stories.articles import embedding
 
@@ -48,10 +49,10 @@ def test_another_models_embedding_begins_anew() -> None:
 
 def test_cosine() -> None:
     one, near, far = (decode_embedding(text) for text in (embedding(1), embedding(1, 0.3), embedding(2)))
-    assert cosine(one, one) == 1.0
-    assert cosine(one, near) > 0.9
-    assert abs(cosine(one, far)) < 0.2
-    assert cosine(one, np.zeros(384, np.int64)) == 0.0
+    assert cosine(one, one, square(one), square(one)) == 1.0
+    assert cosine(one, near, square(one), square(near)) > 0.9
+    assert abs(cosine(one, far, square(one), square(far))) < 0.2
+    assert cosine(one, np.zeros(384, np.int64), square(one), 0) == 0.0
 
 
 def test_near_vectors_share_bands_and_others_hardly() -> None:

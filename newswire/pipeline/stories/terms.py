@@ -1,0 +1,145 @@
+"""The keys of the open stories as small numbers, so that arrays can count and weigh them.
+
+An inverted index (as in Petrovic et al. 2010 and every search engine): a key lists the stories that have it. Its
+length is the key's story frequency, so that the weights follow from the open stories alone and need no row.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+ONE = 256
+"""The integer that a weight of 1 is: sums of integers do not depend on their order."""
+
+COUNT_MAX = 30_000
+"""A larger count weighs as this one: squares of weighed counts, summed up, stay within 64 bits."""
+
+I64 = NDArray[np.int64]
+_ZERO: I64 = np.zeros(1, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Keys by their numbers, each with its count; what of them no story has is only a sum, of the counts squared."""
+
+    numbers: I64
+    counts: I64
+    unknown: int = 0
+
+
+class Terms:
+    """Which open stories (by a number of the caller's) have which keys. Numbers of keys without a story are reused."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._keys: list[str] = []
+        self._stories: list[set[int]] = []
+        self._free: list[int] = []
+        self._frequencies: I64 = np.zeros(1024, dtype=np.int64)
+        self._own: I64 = np.zeros(1024, dtype=np.int64)
+        self._logarithms: I64 = np.zeros(1, dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Keys that some story has."""
+        return len(self._numbers)
+
+    def replace(self, story: int, before: Iterable[int], keys: Iterable[str]) -> I64:
+        """Put a story under `keys`, each once, instead of those with the numbers `before`; their numbers in order."""
+        numbers = [self._number(key) for key in keys]
+        old, new = set(before), set(numbers)
+        added = list(new - old)
+        for number in added:
+            self._stories[number].add(story)
+        self._frequencies[added] += 1
+        self.drop(story, old - new)
+        return np.array(numbers, dtype=np.int64)
+
+    def drop(self, story: int, numbers: Iterable[int]) -> None:
+        """Take a story from under the keys with these numbers, each once."""
+        for number in numbers:
+            stories = self._stories[number]
+            stories.discard(story)
+            self._frequencies[number] -= 1
+            if not stories:
+                del self._numbers[self._keys[number]]
+                self._free.append(number)
+
+    def rarest(self, keys: Iterable[str], limit: int) -> list[set[int]]:
+        """The stories of each key that has some, the rarest keys first, as long as they are `limit` in all."""
+        known = ((key, number) for key in keys if (number := self._numbers.get(key)) is not None)
+        found = sorted((len(self._stories[number]), key, number) for key, number in known)
+        lists, room = [], limit
+        for frequency, _, number in found:
+            room -= frequency
+            if room < 0:
+                break
+            lists.append(self._stories[number])
+        return lists
+
+    def counted(self, counts: Mapping[str, int]) -> Counted:
+        """Counts by key as arrays."""
+        numbers, known, unknown = [], [], 0
+        for key, count in counts.items():
+            number = self._numbers.get(key)
+            if number is None:
+                unknown += count * count
+            else:
+                numbers.append(number)
+                known.append(count)
+        return Counted(np.array(numbers, dtype=np.int64), np.array(known, dtype=np.int64), unknown)
+
+    def cosines(self, one: Counted, others: list[Counted], stories: int) -> list[float]:
+        """The cosine of one vector of counts with each of the others, 0 where nothing is shared.
+
+        A count times its key's weight is a part of the vector; the weight is the logarithm of the inverse share of the
+        open stories, `stories` in all, that have the key, in 1/256. All is integers up to the last division.
+        """
+        full = self.logarithm(stories + 1)
+        square = int(np.square(one.counts * self._weights(one.numbers, full)).sum()) + one.unknown * full * full
+        sizes = [len(other.numbers) for other in others]
+        # reduceat has no empty parts: each vector is closed by a count of nothing
+        numbers = np.concatenate([part for other in others for part in (other.numbers, _ZERO)])
+        counts = np.concatenate([part for other in others for part in (other.counts, _ZERO)])
+        starts = np.cumsum([0, *(size + 1 for size in sizes[:-1])])
+        weights = self._weights(numbers, full)
+        weighed = counts * weights
+        squares = np.add.reduceat(np.square(weighed), starts).tolist()
+        self._own[one.numbers] = one.counts
+        products = np.add.reduceat(self._own[numbers] * weights * weighed, starts).tolist()
+        self._own[one.numbers] = 0
+        return [
+            product / math.sqrt(square * other) if product else 0.0
+            for product, other in zip(products, squares, strict=True)
+        ]
+
+    def logarithm(self, number: int) -> int:
+        """The base-2 logarithm in 1/256, rounded; 0 for 0."""
+        known = len(self._logarithms)
+        if number >= known:
+            more = [round(ONE * math.log2(n)) for n in range(known, max(number + 1, 2 * known))]
+            self._logarithms = np.concatenate((self._logarithms, np.array(more, dtype=np.int64)))
+        return int(self._logarithms[number])
+
+    def _weights(self, numbers: I64, full: int) -> I64:
+        weights: I64 = full - self._logarithms[self._frequencies[numbers]]
+        return weights
+
+    def _number(self, key: str) -> int:
+        number = self._numbers.get(key)
+        if number is not None:
+            return number
+        if self._free:
+            number = self._free.pop()
+            self._keys[number] = key
+        else:
+            number = len(self._keys)
+            self._keys.append(key)
+            self._stories.append(set())
+            if number == len(self._frequencies):
+                self._frequencies = np.concatenate((self._frequencies, np.zeros_like(self._frequencies)))
+                self._own = np.zeros_like(self._frequencies)
+        self._numbers[key] = number
+        return number
