@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import NO_URL, TextRow
-from newswire.pipeline.duplicates.signature import Signature, overlap, replaced_share, sign
+from newswire.pipeline.duplicates.signature import Signature, overlap, overlaps, replaced_share, sign
 from newswire.schemas import Duplicate, PreparedArticle
 
 WORDS_MIN = 30
@@ -117,11 +117,9 @@ def _compare(
     """The best copy among the candidates and, for want of one, the text that the new one extends most surely."""
     copies: list[tuple[int, float, int, Duplicate]] = []
     extended: list[tuple[float, int, Duplicate]] = []
-    for found in candidates:
-        old = found.row.signature
-        if old is None:
-            continue
-        shared = overlap(new.shingles, old.shingles)
+    signed = [(found, found.row.signature) for found in candidates if found.row.signature is not None]
+    shares = overlaps(new.shingles, [old.shingles for _, old in signed]) if signed else []
+    for (found, old), shared in zip(signed, shares, strict=True):
         alike = shared.jaccard >= similarity_min or max(shared.of_new, shared.of_old) >= CONTAINED
         # The facts last: comparing them costs the most, and most candidates share a phrase and no more.
         if shared.sample < SAMPLE_MIN or not alike or (shared.jaccard < 1 and facts_replaced(new, old)):

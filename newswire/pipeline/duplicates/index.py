@@ -6,6 +6,7 @@ that work and memory are bounded whatever repeats. That rule makes the index a f
 expired rows are the oldest, so whether they are removed yet cannot change what is found.
 """
 
+from bisect import insort
 from collections.abc import Iterable
 
 import numpy as np
@@ -68,11 +69,16 @@ class CopyIndex:
 
         Only texts observed at `earliest_ms` or later; ties go to the smaller number. `keys` must be unique.
         """
-        hits: dict[int, int] = {}
-        for slot in self._match(keys):
-            hits[slot] = hits.get(slot, 0) + 1
-        alive = [(-count, int(self._sequences[s])) for s, count in hits.items() if self._observed[s] >= earliest_ms]
-        return [sequence for _, sequence in sorted(alive)[:limit]]
+        slots = self._match(keys)
+        slots = slots[self._observed[slots] >= earliest_ms]
+        if not len(slots):
+            return []
+        slots.sort()
+        starts = np.flatnonzero(np.concatenate(([True], slots[1:] != slots[:-1])))
+        counts = np.diff(np.append(starts, len(slots)))
+        sequences = self._sequences[slots[starts]]
+        found: list[int] = sequences[np.lexsort((sequences, -counts))[:limit]].tolist()
+        return found
 
     def add(self, sequence: int, observed_ms: int, keys: U32) -> None:
         """Put a text in under its keys, unique and in order, at least one."""
@@ -80,18 +86,21 @@ class CopyIndex:
             self._grow()
         cell = self._new_slot(sequence, observed_ms) + 1
         buckets = keys >> np.uint32(32 - self._bits)
-        empty = self._cells[buckets] == 0
-        same = np.count_nonzero((self._tags[buckets] == keys[:, None]) & ~empty, axis=1)
+        tags, cells = self._tags[buckets], self._cells[buckets]
+        empty = cells == 0
+        same = np.count_nonzero((tags == keys[:, None]) & ~empty, axis=1)
         # Sorted keys have sorted buckets: of those that meet in one, the first is placed here and the rest slowly.
-        first = np.concatenate(([True], buckets[1:] != buckets[:-1]))
-        simple = first & empty.any(axis=1) & (same < PER_KEY)
-        for key in self._overflow.keys() & keys.tolist():
-            simple &= keys != key
+        quick = np.concatenate(([True], buckets[1:] != buckets[:-1]))
+        spilled = self._spilled(keys)
+        simple = quick & ~spilled & empty.any(axis=1) & (same < PER_KEY)
         columns = empty.argmax(axis=1)[simple]
         self._tags[buckets[simple], columns] = keys[simple]
         self._cells[buckets[simple], columns] = cell
         self._filled += len(columns)
-        for key in keys[~simple].tolist():
+        # A full key has its bucket to itself, since a bucket is as wide.
+        full = quick & ~spilled & (same == WIDTH)
+        self._replace_oldest(buckets[full], cells[full], cell)
+        for key in keys[~(simple | full)].tolist():
             self._add_slowly(key, cell)
 
     def remove(self, sequence: int, keys: U32) -> None:
@@ -104,52 +113,63 @@ class CopyIndex:
         rows, columns = np.nonzero(mine)
         self._cells[buckets[rows], columns] = 0
         self._filled -= len(columns)
-        for key in self._overflow.keys() & keys.tolist():
-            held = self._overflow[key]
+        for key in keys[self._spilled(keys)].tolist():
+            held = self._overflow.pop(key)
             gone.update(cell for cell in held if self._sequences[cell - 1] == sequence)
-            self._keep_overflow(key, [cell for cell in held if self._sequences[cell - 1] != sequence])
+            if left := [cell for cell in held if self._sequences[cell - 1] != sequence]:
+                self._overflow[key] = left
         self._free.extend(cell - 1 for cell in gone)
 
-    def _match(self, keys: U32) -> list[int]:
+    def _match(self, keys: U32) -> I64:
         buckets = keys >> np.uint32(32 - self._bits)
         cells = self._cells[buckets]
-        found: list[int] = (cells[(self._tags[buckets] == keys[:, None]) & (cells != 0)] - np.uint32(1)).tolist()
-        for key in self._overflow.keys() & keys.tolist():
-            found.extend(cell - 1 for cell in self._overflow[key])
-        return found
+        found = cells[(self._tags[buckets] == keys[:, None]) & (cells != 0)].astype(np.int64) - 1
+        spilled = [cell - 1 for key in keys.tolist() if key in self._overflow for cell in self._overflow[key]]
+        return np.concatenate((found, np.array(spilled, dtype=np.int64))) if spilled else found
+
+    def _spilled(self, keys: U32) -> NDArray[np.bool_]:
+        return np.fromiter((key in self._overflow for key in keys.tolist()), dtype=np.bool_, count=len(keys))
+
+    def _replace_oldest(self, buckets: U32, cells: U32, cell: int) -> None:
+        """Put an entry in the place of each bucket's oldest one; `cells` are what the buckets hold, all of it."""
+        if not len(buckets):
+            return
+        observed, sequences = self._observed[cells - np.uint32(1)], self._sequences[cells - np.uint32(1)]
+        oldest = observed.min(axis=1)
+        sequences[observed != oldest[:, None]] = np.iinfo(np.int64).max
+        columns, own = sequences.argmin(axis=1), self._age(cell)
+        older = [age < own for age in zip(oldest.tolist(), sequences.min(axis=1).tolist(), strict=True)]
+        self._cells[buckets[older], columns[older]] = cell
 
     def _add_slowly(self, key: int, cell: int) -> None:
-        """For a crowded bucket or key: the oldest entry of a full key gives way, a full bucket overflows."""
+        """For a key that has spilled, and for one that meets others in its bucket."""
+        if (held := self._overflow.get(key)) is not None:
+            if self._age(held[-1]) < self._age(cell):
+                held.append(cell)
+            else:
+                insort(held, cell, key=self._age)
+            del held[:-PER_KEY]
+            return
         bucket = key >> (32 - self._bits)
         tags, cells = self._tags[bucket], self._cells[bucket]
-        columns = np.nonzero((tags == key) & (cells != 0))[0].tolist()
-        held = self._overflow.get(key, [])
-        entries = [(self._age(int(cells[column])), column, 0) for column in columns]
-        entries += [(self._age(other), -1, other) for other in held]
-        if len(entries) >= PER_KEY:
-            age, column, other = min(entries)
-            if age > self._age(cell):
-                return
-            if column >= 0:
-                cells[column] = cell
-            else:
-                held[held.index(other)] = cell
-            return
-        empty = np.nonzero(cells == 0)[0]
-        if len(empty):
+        own = np.flatnonzero((tags == key) & (cells != 0))
+        empty = np.flatnonzero(cells == 0)
+        if len(own) == WIDTH:
+            self._replace_oldest(np.array([bucket], dtype=np.uint32), cells[None], cell)
+        elif len(empty):
             tags[empty[0]], cells[empty[0]] = key, cell
             self._filled += 1
         else:
-            self._overflow[key] = [*held, cell]
+            self._spill(key, [*cells[own].tolist(), cell])
+            cells[own] = 0
+            self._filled -= len(own)
+
+    def _spill(self, key: int, cells: list[int]) -> None:
+        """Keep all entries of a key beside the table, the oldest first."""
+        self._overflow[key] = sorted(cells, key=self._age)
 
     def _age(self, cell: int) -> tuple[int, int]:
         return int(self._observed[cell - 1]), int(self._sequences[cell - 1])
-
-    def _keep_overflow(self, key: int, cells: list[int]) -> None:
-        if cells:
-            self._overflow[key] = cells
-        else:
-            self._overflow.pop(key, None)
 
     def _new_slot(self, sequence: int, observed_ms: int) -> int:
         if self._free:
@@ -180,13 +200,17 @@ class CopyIndex:
         self._cells = np.zeros((1 << self._bits, WIDTH), dtype=np.uint32)
         buckets = tags >> np.uint32(32 - self._bits)
         ranks = _rank(buckets)
-        fits = ranks < WIDTH
+        # All entries of a key are in one place: in its bucket, or, when that has no room for them, beside the table.
+        fits = ~np.isin(tags, tags[ranks >= WIDTH])
         self._tags[buckets[fits], ranks[fits]] = tags[fits]
         self._cells[buckets[fits], ranks[fits]] = cells[fits]
         self._filled = int(np.count_nonzero(fits))
-        self._overflow = {}
+        spilled: dict[int, list[int]] = {}
         for key, cell in zip(tags[~fits].tolist(), cells[~fits].tolist(), strict=True):
-            self._overflow.setdefault(key, []).append(cell)
+            spilled.setdefault(key, []).append(cell)
+        self._overflow = {}
+        for key, held in spilled.items():
+            self._spill(key, held)
 
 
 def _rank(ordered: U32) -> I64:

@@ -13,6 +13,7 @@ from zlib import crc32
 
 _CHARACTERS = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(f"[{_CHARACTERS}]|[^\\W_{_CHARACTERS}]+")
+_ASCII_WORD = re.compile("[A-Za-z0-9]+")
 # For short texts signs count as well ("+3 %", an emoji), only the marks that parts sentences do not.
 _SIGN_OR_WORD = re.compile(r"[^\W_]+|[^\w\s.,;:!?'\"’‘“”«»„…()\[\]]")
 
@@ -32,19 +33,19 @@ class Words:
     def numbers(self) -> set[int]:
         """Hashes of the words that hold a digit."""
         # Words are letters and digits only: what is not all letters holds a digit.
-        return set(_hashes([word for word in self.folded if not word.isalpha()]))
+        return set(_hashes([word for word in set(self.folded) if not word.isalpha()]))
 
     def capitalised(self) -> tuple[set[int], set[int]]:
         """Hashes of the capitalised words: names, and those that the text writes small elsewhere (sentence starts)."""
-        capitalised = {word for word in self.cased if word[0].isupper()}
-        folded = set(" ".join(capitalised).casefold().split())
-        names = folded.difference(self.cased)
+        written = set(self.cased)
+        folded = set(" ".join([word for word in written if word[0].isupper()]).casefold().split())
+        names = folded - written
         return set(_hashes(list(names))), set(_hashes(list(folded - names)))
 
 
 def split_words(text: str) -> Words:
     """The words of a text, after NFKC (Unicode annex 15) and full case folding."""
-    cased = _WORD.findall(_compatible(text))
+    cased = _ASCII_WORD.findall(text) if text.isascii() else _WORD.findall(unicodedata.normalize("NFKC", text))
     # One call for all words: folding never makes a space.
     return Words(cased, " ".join(cased).casefold().split(" ") if cased else [])
 

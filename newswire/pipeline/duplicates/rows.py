@@ -63,12 +63,15 @@ def decode_text(row: bytes) -> TextRow:
     if not signed:
         return TextRow(observed, id.hex(), digest, url, None)
     values = np.frombuffer(row, dtype=_U32, offset=_HEAD.size)
-    ends = np.cumsum(bounds[1::2]).tolist()
-    shingles, numbers, names, starts = (
-        Sketch(values[end - size : end], bound)
-        for end, size, bound in zip(ends, bounds[1::2], bounds[::2], strict=True)
-    )
-    bands = values[ends[-1] :]
+    end = 0
+
+    def sketch(place: int) -> Sketch:
+        nonlocal end
+        start, end = end, end + bounds[2 * place + 1]
+        return Sketch(values[start:end], bounds[2 * place])
+
+    shingles, numbers, names, starts = sketch(0), sketch(1), sketch(2), sketch(3)
+    bands = values[end:]
     if len(bands) != BANDS:
         raise ValueError(f"a text row with {len(bands)} bands")
     return TextRow(observed, id.hex(), digest, url, Signature(shingles, numbers, names, starts, bands))

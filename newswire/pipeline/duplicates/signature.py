@@ -10,7 +10,9 @@ All hashes come from CRC-32 and integer arithmetic; nothing depends on the proce
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import cast
 
 import numpy as np
@@ -115,12 +117,24 @@ def key_of(kind: bytes, value: bytes) -> int:
 
 def overlap(new: Sketch, old: Sketch) -> Overlap:
     """Compare two sets over the range in which both are complete."""
+    return overlaps(new, (old,))[0]
+
+
+def overlaps(new: Sketch, olds: Sequence[Sketch]) -> list[Overlap]:
+    """Compare a set with each of others, at least one."""
+    # What two sets share lies within the range of both.
+    held = np.concatenate(([0], np.cumsum(_held(np.concatenate([old.values for old in olds]), new.values))))
+    ends = list(accumulate((len(old.values) for old in olds), initial=0))
+    common = np.diff(held[ends]).tolist()
+    return [_overlap(new, old, shared) for old, shared in zip(olds, common, strict=True)]
+
+
+def _overlap(new: Sketch, old: Sketch, common: int) -> Overlap:
     bound = min(new.bound, old.bound)
-    a, b = _below(new, bound), _below(old, bound)
-    if not len(a) or not len(b):
+    a, b = len(_below(new, bound)), len(_below(old, bound))
+    if not a or not b:
         return Overlap(0.0, 0.0, 0.0, 0)
-    common = int(np.count_nonzero(_held(a, b) if len(a) <= len(b) else _held(b, a)))
-    return Overlap(common / (len(a) + len(b) - common), common / len(a), common / len(b), min(len(a), len(b)))
+    return Overlap(common / (a + b - common), common / a, common / b, min(a, b))
 
 
 def replaced_share(new: Signature, old: Signature) -> tuple[float, float]:
