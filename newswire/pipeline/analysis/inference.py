@@ -24,9 +24,8 @@ class InferenceRunner:
             raise ValueError("the timeout of an analysis must be positive")
         self._analyzer, self._timeout, self._on_hang = analyzer, timeout, on_hang
         self._executor = ThreadPoolExecutor(1, "inference")
-        self._changed = threading.Condition()
+        self._closed = threading.Event()
         self._deadline: float | None = None
-        self._closed = False
         self._watchdog: threading.Thread | None = None
 
     @property
@@ -49,9 +48,7 @@ class InferenceRunner:
     def close(self) -> None:
         """Wait for the running analysis and end both threads; analyses that have not begun are cancelled."""
         self._executor.shutdown(wait=True, cancel_futures=True)
-        with self._changed:
-            self._closed = True
-            self._changed.notify()
+        self._closed.set()
         if self._watchdog is not None:
             self._watchdog.join()
 
@@ -64,31 +61,16 @@ class InferenceRunner:
         self.close()
 
     def _analyze(self, title: str, text: str) -> Analysis:
-        self._set_deadline(time.monotonic() + self._timeout)
+        self._deadline = time.monotonic() + self._timeout
         try:
             return self._analyzer.analyze(title, text)
         finally:
-            self._set_deadline(None)
-
-    def _set_deadline(self, deadline: float | None) -> None:
-        with self._changed:
-            self._deadline = deadline
-            # A watchdog that sleeps for the last article's deadline wakes in time for this one's, which is later.
-            if deadline is not None:
-                self._changed.notify()
+            self._deadline = None
 
     def _watch(self) -> None:
-        with self._changed:
-            while not self._closed:
-                if self._deadline is None:
-                    self._changed.wait()
-                    continue
-                left = self._deadline - time.monotonic()
-                if left > 0:
-                    self._changed.wait(left)
-                    continue
-                self._deadline = None
-                break
-            else:
+        # It looks from time to time: to be woken for each article would cost more than the look.
+        while not self._closed.wait(min(self._timeout / 10, 1.0)):
+            deadline = self._deadline
+            if deadline is not None and time.monotonic() > deadline:
+                self._on_hang()
                 return
-        self._on_hang()

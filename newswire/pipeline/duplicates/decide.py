@@ -17,7 +17,7 @@ Facts are words with digits and names. Where a text has many shingles of another
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
@@ -48,8 +48,7 @@ class Print:
         return None if self.words is None else sign(self.words)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """An emitted text that may have to do with the article, with its place in the wire."""
 
     sequence: int

@@ -6,7 +6,7 @@ arrays little-endian.
 """
 
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -23,8 +23,7 @@ _HEAD = struct.Struct(">q16s16s16s?QHQHQHQH")
 _U32 = np.dtype("<u4")
 
 
-@dataclass(frozen=True, slots=True)
-class TextRow:
+class TextRow(NamedTuple):
     """An emitted text: observed (Unix ms), article id (hex), digests of text and URL, signature (None: short text)."""
 
     observed_ms: int

@@ -11,9 +11,8 @@ All hashes come from CRC-32 and integer arithmetic; nothing depends on the proce
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import accumulate
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,16 +47,14 @@ _NO_VALUES = np.zeros(0, dtype=np.uint32)
 _SALT_ANCHOR = np.uint64(0xA076_1D64_78BD_642F)
 
 
-@dataclass(frozen=True, slots=True)
-class Sketch:
+class Sketch(NamedTuple):
     """A set of hashes (sorted, 32 bits), complete below `bound`."""
 
     values: U32
     bound: int
 
 
-@dataclass(frozen=True, slots=True)
-class Overlap:
+class Overlap(NamedTuple):
     """How two sets overlap, 0 to 1: Jaccard similarity, and the shares of each that the other holds.
 
     `sample` counts the hashes of the smaller one that were looked at.
@@ -69,8 +66,7 @@ class Overlap:
     sample: int
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(NamedTuple):
     """Of one text: its shingles, the facts in it, and the MinHash band keys.
 
     Facts are words with digits and names; `starts` are words that are capitalised but written small elsewhere, which

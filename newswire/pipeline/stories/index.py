@@ -11,7 +11,7 @@ from newswire.pipeline.stories.story import Features, OpenStory
 from newswire.pipeline.stories.terms import COUNT_MAX, I64, Counted, Terms
 from newswire.pipeline.stories.vectors import Vector, bands, cosine, square
 
-POSTINGS_MAX = 1_000
+POSTINGS_MAX = 500
 """Entries that one look-up reads, rarest keys first: what a key of everyday words lists is not worth reading."""
 
 CANDIDATES_MAX = 8
@@ -48,6 +48,7 @@ class StoryIndex:
         self._by_number: dict[int, _Entry] = {}
         self._terms = Terms()
         self._ends: list[tuple[int, str]] = []
+        self._banded: tuple[Vector | None, list[str]] = (None, [])
         for story in stories:
             self.put(story)
 
@@ -62,7 +63,7 @@ class StoryIndex:
     def put(self, story: OpenStory) -> None:
         """Add a story, or replace it by its newer state."""
         before = self._stories.get(story.id)
-        keys = (*story.words, *story.entities, *_band_keys(story.vector))
+        keys = (*story.words, *story.entities, *self._band_keys(story.vector))
         terms = self._terms.replace(story.opened, before.terms.tolist() if before is not None else (), keys)
         words, both = len(story.words), len(story.words) + len(story.entities)
         entry = _Entry(
@@ -103,7 +104,7 @@ class StoryIndex:
         ]
 
     def _nearest(self, features: Features) -> list[_Entry]:
-        keys = (*features.words, *features.entities, *_band_keys(features.vector))
+        keys = (*features.words, *features.entities, *self._band_keys(features.vector))
         lists = self._terms.rarest(keys, POSTINGS_MAX)
         if not lists:
             return []
@@ -117,6 +118,17 @@ class StoryIndex:
         # of equal sums the lower number first: the sort is stable, and the numbers are in order
         best = np.argsort(-np.add.reduceat(weights, starts), kind="stable")[:CANDIDATES_MAX]
         return [self._by_number[number] for number in numbers[starts[best]].tolist()]
+
+    def _band_keys(self, vector: Vector | None) -> list[str]:
+        if vector is None:
+            return []
+        # the vector that was looked for last is most often the one that a new story is put in with
+        if vector is not self._banded[0]:
+            # the vector's length is part of the key: embeddings of different models have nothing in common
+            size = len(vector)
+            keys = [f"#{size}/{band}/{number}" for band, number in enumerate(bands(vector, BAND_BITS, BANDS))]
+            self._banded = (vector, keys)
+        return self._banded[1]
 
     def _cosines(self, own: dict[str, int], others: list[Counted]) -> list[float | None]:
         if not own or not others:
@@ -134,11 +146,3 @@ def _vector_cosine(vector: Vector | None, own: int, entry: _Entry) -> float | No
 
 def _counts(counts: Iterable[int]) -> I64:
     return np.minimum(np.fromiter(counts, dtype=np.int64), COUNT_MAX)
-
-
-def _band_keys(vector: Vector | None) -> Iterable[str]:
-    if vector is None:
-        return ()
-    # the vector's length is part of the key: embeddings of different models have nothing in common
-    size = len(vector)
-    return [f"#{size}/{band}/{number}" for band, number in enumerate(bands(vector, BAND_BITS, BANDS))]

