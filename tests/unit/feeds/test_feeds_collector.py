@@ -100,6 +100,7 @@ class Harness:
 async def make(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Harness]]:
     made: list[Harness] = []
     monkeypatch.setattr(collector_module, "QUIET_SECONDS", 0.02)  # idle() is to see what was collected
+    monkeypatch.setattr(collector_module, "UNCHANGED_SECONDS", 0.0)
 
     def harness(**collect: Any) -> Harness:
         made.append(Harness(**collect))
@@ -326,6 +327,31 @@ async def test_polls_without_a_document_are_collected_and_one_with_a_document_is
         harness.clock.move(70)
         await harness.hold()
         assert harness.held[0].url == feeds[0]
+
+
+async def test_an_unchanged_feed_waits_for_others_and_none_waits_for_it(
+    make: Callable[..., Harness], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness, feed, failing = make(host_polls_at_once=50), Site(), Site()
+    async with site(feed.answer) as url, site(failing.answer) as failing_url:
+        await harness.open()
+        for one in (f"{url}/1", f"{url}/2", failing_url):
+            harness.add(one)
+            await harness.take()
+        monkeypatch.setattr(collector_module, "UNCHANGED_SECONDS", 60.0)
+        failing.status = 500
+        harness.add(f"{url}/1", interval_seconds=60)
+        harness.add(f"{url}/2", interval_seconds=60)
+        harness.items.clear()
+        harness.clock.move(70)
+        async with asyncio.timeout(10):
+            while len(feed.asked) < 4:  # noqa: ASYNC110 - the site tells nobody
+                await asyncio.sleep(0.01)
+        assert await harness.idle()
+        harness.add(failing_url, interval_seconds=1)
+        harness.clock.move(1_000)
+        await harness.take()
+    assert [{poll.url for poll in item} for item in harness.items] == [{f"{url}/1", f"{url}/2", failing_url}]
 
 
 async def test_no_item_of_work_has_too_many_polls(
