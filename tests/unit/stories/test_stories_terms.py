@@ -1,0 +1,81 @@
+"""Keys as numbers: what the arrays answer is what plain arithmetic over dictionaries gives."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newswire.pipeline.stories.terms import COUNT_MAX, ONE, Counted, Terms
+
+KEYS = [f"k{number}" for number in range(12)]
+BAGS = st.dictionaries(st.sampled_from(KEYS), st.integers(1, 5), min_size=1)
+
+
+def plain_cosine(one: Mapping[str, int], other: Mapping[str, int], bags: list[dict[str, int]]) -> float:
+    """The definition: counts weighed by the logarithm of the inverse share of the bags, in 1/256."""
+
+    def weight(key: str) -> int:
+        having = sum(key in bag for bag in bags)
+        return round(ONE * math.log2(len(bags) + 1)) - (round(ONE * math.log2(having)) if having else 0)
+
+    def product(a: Mapping[str, int], b: Mapping[str, int]) -> int:
+        return sum(a[key] * b[key] * weight(key) ** 2 for key in a.keys() & b.keys())
+
+    shared = product(one, other)
+    return shared / math.sqrt(product(one, one) * product(other, other)) if shared else 0.0
+
+
+def put(terms: Terms, story: int, bag: Mapping[str, int], before: tuple[int, ...] = ()) -> Counted:
+    return Counted(terms.replace(story, before, bag), np.array(list(bag.values()), dtype=np.int64))
+
+
+@given(bags=st.lists(BAGS, min_size=1, max_size=6), one=BAGS)
+def test_a_cosine_is_that_of_the_weighed_counts(bags: list[dict[str, int]], one: dict[str, int]) -> None:
+    terms = Terms()
+    others = [put(terms, number, bag) for number, bag in enumerate(bags)]
+    found = terms.cosines(terms.counted(one), others, len(bags))
+    assert found == [plain_cosine(one, bag, bags) for bag in bags]
+
+
+@given(bags=st.lists(BAGS, min_size=1, max_size=8))
+def test_it_does_not_matter_what_was_there_before(bags: list[dict[str, int]]) -> None:
+    used, fresh = Terms(), Terms()
+    for bag in bags:
+        first = put(used, 1, bag)
+        used.drop(1, first.numbers.tolist())
+    changed = put(used, 1, bags[0])
+    changed = put(used, 1, bags[-1], tuple(changed.numbers.tolist()))
+    new = put(fresh, 1, bags[-1])
+    assert len(used) == len(fresh) == len(bags[-1])
+    assert used.rarest(KEYS, 100) == fresh.rarest(KEYS, 100)
+    one = dict.fromkeys(KEYS, 1)
+    assert used.cosines(used.counted(one), [changed], 1) == fresh.cosines(fresh.counted(one), [new], 1)
+    used.drop(1, changed.numbers.tolist())
+    assert len(used) == 0
+
+
+def test_the_rarest_keys_come_first_and_no_more_than_the_limit() -> None:
+    terms = Terms()
+    for story in range(5):
+        terms.replace(story, (), ["all", *(["some"] if story < 2 else []), f"own{story}"])
+    assert terms.rarest(["all", "some", "own3", "none"], 100) == [{3}, {0, 1}, {0, 1, 2, 3, 4}]
+    assert terms.rarest(["all", "some", "own3"], 7) == [{3}, {0, 1}]
+    assert terms.rarest(["all"], 4) == []
+
+
+def test_the_largest_counts_do_not_overflow() -> None:
+    terms = Terms()
+    bag = {f"w{number}": COUNT_MAX for number in range(96)}
+    counted = put(terms, 1, bag)
+    (cosine,) = terms.cosines(terms.counted(dict.fromkeys(bag, 2)), [counted], 1_000_000)
+    assert cosine == pytest.approx(1.0)
+
+
+def test_there_is_room_for_any_number_of_keys() -> None:
+    terms = Terms()
+    bag = {f"w{number}": 1 for number in range(3_000)}
+    counted = put(terms, 1, bag)
+    assert terms.cosines(terms.counted({"w2999": 1}), [counted], 1) == [pytest.approx(1 / math.sqrt(3_000))]
