@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
@@ -25,7 +26,7 @@ async def ensure_topics(
     replication_factor: int = 0,
     timeout: float = 60.0,
 ) -> None:
-    """Make the topics that are missing, check those that exist, and return when all have their leaders.
+    """Make the topics that are missing, check those that exist, and return when all are led.
 
     `replication_factor` 0 takes as many replicas as there are brokers, at most 3. `timeout`: seconds. Safe when
     several hosts do it at once. Raises TopicMismatch when one exists with other partitions or another cleanup policy
@@ -37,6 +38,8 @@ async def ensure_topics(
         missing = [spec for spec in specs if spec.name not in present]
         made_by_others = await _create(client, missing, replication_factor)
         present = await _await_leaders(client, specs, timeout)
+        if missing:
+            await _await_answers(bootstrap_servers, missing, client_options)
         await _check(client, made_by_others, present)
 
 
@@ -71,6 +74,18 @@ async def _await_leaders(
         if time.monotonic() > deadline:
             raise BrokerError(f"topics without a leader after {timeout:g} s: {', '.join(waiting)}")
         await asyncio.sleep(0.05)
+
+
+async def _await_answers(
+    bootstrap_servers: str, specs: Sequence[TopicSpec], client_options: Mapping[str, Any] | None
+) -> None:
+    """Return when every partition tells its end: Kafka names a leader before that one leads."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap_servers, **(client_options or {}))
+    await consumer.start()
+    try:
+        await consumer.end_offsets([TopicPartition(spec.name, n) for spec in specs for n in range(spec.partitions)])
+    finally:
+        await consumer.stop()
 
 
 async def _check(
