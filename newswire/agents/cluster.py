@@ -5,13 +5,19 @@ from collections.abc import AsyncIterable
 from newswire.pipeline.app.carry import carry_out, source_of
 from newswire.pipeline.app.stages import Worker, stage_config
 from newswire.pipeline.stage import Batch, Partition, Stage, StageApp
+from newswire.pipeline.stories.resequence import is_due
 from newswire.pipeline.stories.step import ClusterStep
+
+RELEASE = "release"
+"""The work that the stage gives itself while articles wait whose turn has come."""
 
 
 def build(app: StageApp, worker: Worker) -> Stage:
     """The stage of this role; each partition opens its index of stories from its state."""
 
-    def open_partition(partition: Partition) -> ClusterStep:
+    async def open_partition(partition: Partition) -> ClusterStep:
+        if is_due(partition.state):
+            await partition.submit(RELEASE)
         return ClusterStep(worker.settings, partition.state)
 
     stage = Stage(app, stage_config(worker, "cluster"), open_partition=open_partition)
@@ -23,6 +29,9 @@ def build(app: StageApp, worker: Worker) -> Stage:
             assert isinstance(step, ClusterStep)
             for record in batch:
                 carry_out(batch, worker.settings, *step.process(source_of(record), batch.state))
+            carry_out(batch, worker.settings, *step.release(batch.state))
+            if is_due(batch.state):
+                await batch.partition.submit(RELEASE)
             batch.done()
 
     return stage

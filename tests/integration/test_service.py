@@ -18,6 +18,7 @@ import pytest
 from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.broker.embedded import EmbeddedBroker
 from newswire.pipeline.supervisor import AlreadyRunning, Service, running_service
+from tests.unit.stories.articles import article
 from tests.wire import enrich, enriched_of, produce, raw_lines, read_topic, wire_settings
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -74,6 +75,24 @@ async def test_killing_any_process_loses_and_repeats_nothing(
         assert sum(state.restarts for state in service.processes) >= 4
     assert sorted(json.loads(value)["position"] for value in outcomes) == list(range(len(lines)))
     assert enriched == enriched_of(enrich(lines))
+
+
+async def test_a_thousand_articles_that_waited_for_one_come_out_though_the_worker_dies(
+    kafka: Any, namespace: str, tmp_path: Path
+) -> None:
+    settings = wire_settings(namespace, tmp_path, kafka.bootstrap_servers, run={"processes": {"wire": ["cluster"]}})
+    records = [article(number, f"{number} ships in harbour {number}").encode() for number in range(1, 1_501)]
+    async with connect(settings) as connection, running_service(settings, connection, ["cluster"]) as service:
+        await produce(settings, "analyzed", [*records[1:], records[0]])
+        await read_topic(settings, "outcomes", count=1)
+        (state,) = service.processes
+        assert state.pid is not None
+        os.kill(state.pid, signal.SIGKILL)
+        await ended(service, state.name, state.pid)
+        outcomes = await read_topic(settings, "outcomes", count=len(records))
+        enriched = await read_topic(settings, "enriched")
+    assert len(outcomes) == len(records)
+    assert [json.loads(value)["sequence"] for value in enriched] == list(range(1, len(records) + 1))
 
 
 async def test_analyzers_on_other_hosts_change_nothing_but_the_speed(

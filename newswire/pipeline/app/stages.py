@@ -21,6 +21,10 @@ OUTPUTS = {
 }
 
 
+CLUSTER_SECONDS = 0.5
+"""How long cluster works on one batch: each of its records may release a hundred that waited for it."""
+
+
 @dataclass(frozen=True)
 class Worker:
     """What a worker process is told: the one settings object, its Kafka, its name and the roles that it runs.
@@ -56,7 +60,7 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         outputs=tuple(settings.topic(name) for name in OUTPUTS[role]),
         changelog=settings.topic(f"{role}.changelog"),
         state_dir=worker.folder,
-        work_seconds=settings.analyze.work_seconds if role == "analyze" else None,
+        work_seconds={"analyze": settings.analyze.work_seconds, "cluster": CLUSTER_SECONDS}.get(role),
         session_timeout_ms=settings.kafka.session_timeout_ms,
         transaction_timeout_ms=settings.kafka.transaction_timeout_ms,
         instance_id=worker.instance(role),

@@ -9,6 +9,8 @@ from newswire.pipeline.state import Row, State
 
 NEXT = b"next"
 HELD = b"held/"
+RELEASED_MAX = 100
+"""Items that one call gives out at most: thousands may wait for one, and a transaction has its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +29,32 @@ class Sequenced:
 def resequence(state: State, sequence: int, item: bytes) -> Sequenced:
     """Take the item with this number. Pure: the caller carries out `rows`.
 
-    The first item of `due`, when there is one, is `item` itself; the rest waited for it.
+    The first item of `due`, when there is one, is `item` itself; the rest waited for it. When more than RELEASED_MAX
+    did, `release` gives them out.
     """
     expected = next_sequence(state)
     if sequence < expected:
         return Sequenced(refused=f"sequence {sequence} was taken before: {expected} is next")
+    if state.get(_held(sequence)) is not None:
+        return Sequenced(refused=f"sequence {sequence} waits already")
     if sequence > expected:
-        if state.get(_held(sequence)) is not None:
-            return Sequenced(refused=f"sequence {sequence} waits already")
         return Sequenced(rows=((_held(sequence), item),), held=True)
-    due, rows = [item], []
-    expected += 1
-    while (waiting := state.get(_held(expected))) is not None:
+    return _due(state, expected + 1, [item])
+
+
+def release(state: State) -> Sequenced:
+    """Give out items whose turn has come and that still wait. Pure: the caller carries out `rows`."""
+    return _due(state, next_sequence(state), []) if is_due(state) else Sequenced()
+
+
+def is_due(state: State) -> bool:
+    """Whether the item that is next waits already: `release` has something to give out."""
+    return state.get(_held(next_sequence(state))) is not None
+
+
+def _due(state: State, expected: int, due: list[bytes]) -> Sequenced:
+    rows: list[Row] = []
+    while len(due) < RELEASED_MAX and (waiting := state.get(_held(expected))) is not None:
         due.append(waiting)
         rows.append((_held(expected), None))
         expected += 1

@@ -11,7 +11,7 @@ from newswire.pipeline.state import State, apply_rows
 from newswire.pipeline.step import SOFTWARE, Emission, Result, Source, dead_letter, emission, outcome_emission, stray
 from newswire.pipeline.stories.assign import best_story
 from newswire.pipeline.stories.index import StoryIndex
-from newswire.pipeline.stories.resequence import resequence
+from newswire.pipeline.stories.resequence import release, resequence
 from newswire.pipeline.stories.story import (
     NO_FEATURES,
     OpenStory,
@@ -83,11 +83,18 @@ class ClusterStep:
         apply_rows(state, sequenced.rows)
         if sequenced.held:
             return (Result((), article.feed.url, {"in": 1, "held": 1}),)
-        results = [self._emit(article, source, state, {"in": 1})]
-        for item in sequenced.due[1:]:
-            held = _unpack(item, source)
-            results.append(self._emit(AnalyzedArticle.decode(held.value), held, state, {"held": -1}))
-        return tuple(results)
+        first = self._emit(article, source, state, {"in": 1})
+        return first, *self._emit_held(sequenced.due[1:], state, source.attempts)
+
+    def release(self, state: State) -> tuple[Result, ...]:
+        """Results of records whose turn came with an earlier one, and that were too many to come with it."""
+        sequenced = release(state)
+        apply_rows(state, sequenced.rows)
+        return self._emit_held(sequenced.due, state, 0)
+
+    def _emit_held(self, items: tuple[bytes, ...], state: State, attempts: int) -> tuple[Result, ...]:
+        held = [_unpack(item, attempts) for item in items]
+        return tuple(self._emit(AnalyzedArticle.decode(one.value), one, state, {"held": -1}) for one in held)
 
     def _emit(self, article: AnalyzedArticle, source: Source, state: State, counts: dict[str, int]) -> Result:
         outcome: Literal["emitted", "updated"] = "emitted" if article.revision == 1 else "updated"
@@ -208,9 +215,9 @@ def _pack(source: Source) -> bytes:
     return head + b"\n" + (source.value or b"")
 
 
-def _unpack(item: bytes, released_by: Source) -> Source:
-    """The record that waited. Its attempts are those of the record that releases it: which of them fails is unknown."""
+def _unpack(item: bytes, attempts: int) -> Source:
+    """The record that waited. `attempts` are those of the record that releases it: which of them fails is unknown."""
     head, _, value = item.partition(b"\n")
     topic, partition, offset, key, received_ms = orjson.loads(head)
     kept = key.encode("latin-1") if key is not None else None
-    return Source(topic, partition, offset, kept, value, received_ms, released_by.attempts)
+    return Source(topic, partition, offset, kept, value, received_ms, attempts)

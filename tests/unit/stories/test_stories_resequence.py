@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 
 from newswire.pipeline.enrich import MemoryState
 from newswire.pipeline.state import apply_rows
-from newswire.pipeline.stories.resequence import HELD, NEXT, Sequenced, next_sequence, resequence
+from newswire.pipeline.stories.resequence import (
+    HELD,
+    NEXT,
+    RELEASED_MAX,
+    Sequenced,
+    is_due,
+    next_sequence,
+    release,
+    resequence,
+)
 
 
 def take(state: MemoryState, sequence: int) -> Sequenced:
@@ -44,3 +53,23 @@ def test_a_number_that_was_taken_or_waits_is_refused_and_changes_nothing() -> No
         assert (found.rows, found.due, found.held) == ((), (), False)
     assert dict(state.scan(b"")) == before
     assert next_sequence(state) == 3
+
+
+def test_any_number_that_waited_for_one_comes_out_bit_by_bit() -> None:
+    state, size = MemoryState(), 3 * RELEASED_MAX
+    for sequence in range(2, size + 1):
+        take(state, sequence)
+    due = list(take(state, 1).due)
+    assert len(due) == RELEASED_MAX
+    assert is_due(state)
+    # What comes meanwhile waits behind them, and what waits is not taken twice.
+    assert take(state, size + 1).held
+    assert take(state, RELEASED_MAX + 1).refused is not None
+    while is_due(state):
+        found = release(state)
+        assert 0 < len(found.due) <= RELEASED_MAX
+        apply_rows(state, found.rows)
+        due += found.due
+    assert due == [b"item %d" % number for number in range(1, size + 2)]
+    assert dict(state.scan(b"")) == {NEXT: b"%d" % (size + 2)}
+    assert release(state) == Sequenced()
