@@ -11,6 +11,7 @@ import re
 import subprocess
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -86,7 +87,8 @@ def end_left_over(folder: Path) -> None:
     mark = _mark(folder)
     for process in psutil.process_iter(["cmdline"]):
         if mark in (process.info["cmdline"] or ()):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 def _mark(folder: Path) -> str:
