@@ -14,9 +14,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from newswire.pipeline.analysis.hardware import instruction_set
+from newswire.pipeline.analysis.hardware import every_core, instruction_set
 from newswire.pipeline.analysis.results import ModelError
 
 MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-1"
@@ -97,7 +96,7 @@ def _settings(folder: Path) -> Settings:
 class Encoder:
     """A loaded model. Not for use from several threads at once: fast tokenizers are not safe to share."""
 
-    def __init__(self, settings: Settings, tokenizer: Any, session: onnxruntime.InferenceSession, name: str) -> None:
+    def __init__(self, settings: Settings, tokenizer: Any, session: Any, name: str) -> None:
         self.settings = settings
         self.name = name
         self._tokenizer = tokenizer
@@ -112,6 +111,8 @@ class Encoder:
         Raises ModelError when a file is missing, damaged or not a model of this kind.
         """
         verify(folder)
+        with every_core():
+            onnxruntime = importlib.import_module("onnxruntime")
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

@@ -1,8 +1,10 @@
 """The name of the instruction set."""
 
+import os
+
 import pytest
 
-from newswire.pipeline.analysis.hardware import choose, instruction_set
+from newswire.pipeline.analysis.hardware import choose, every_core, instruction_set
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,16 @@ def test_the_widest_one_names_the_run(machine: str, flags: set[str], name: str) 
 
 def test_this_machine_has_a_name() -> None:
     assert instruction_set()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system keeps no thread to a core")
+def test_every_core_is_there_for_the_block_and_the_own_ones_again_after_it() -> None:
+    before = os.sched_getaffinity(0)
+    own = {min(before)}
+    os.sched_setaffinity(0, own)
+    try:
+        with every_core():
+            assert os.sched_getaffinity(0) >= before
+        assert os.sched_getaffinity(0) == own
+    finally:
+        os.sched_setaffinity(0, before)
