@@ -19,7 +19,8 @@ def clean(text: Any) -> str:
     """A text without control characters and lone surrogates (which become U+FFFD), trimmed; "" for no text."""
     if not isinstance(text, str):
         return ""
-    return _without_controls(text).strip()
+    # Most are one line of ASCII, and that is a quarter of the work.
+    return text.strip() if text.isascii() and text.isprintable() else _without_controls(text).strip()
 
 
 def line(text: Any, limit: int) -> str:

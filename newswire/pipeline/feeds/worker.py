@@ -103,6 +103,10 @@ class ParseWorker:
                 await asyncio.wait_for(process.wait(), 0.2)
             except TimeoutError:
                 process.kill()
+        # asyncio tells of an end only when the pipe is read empty too, and it stops reading a large answer.
+        assert process.stdout is not None
+        while await process.stdout.read(_LINE_MAX):
+            pass
         return await process.wait()
 
 

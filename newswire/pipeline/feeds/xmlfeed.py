@@ -17,7 +17,7 @@ from newswire.pipeline.feeds.clean import line, parse_date
 from newswire.pipeline.feeds.dates import without_clock
 from newswire.pipeline.feeds.entries import is_image, language_tag, make_entry
 from newswire.pipeline.feeds.parsed import Limits, NotAFeed, ParsedEntry, ParsedFeed
-from newswire.pipeline.feeds.repair import loses_text, mend_entities, mend_surrogates
+from newswire.pipeline.feeds.repair import loses_text, mend_entities, mend_surrogates, outside_cdata
 
 _HEAD = 32_768
 _ITEM = re.compile(rb"<(?:[\w.-]+:)?(?:item|entry)[\s>]")
@@ -42,9 +42,10 @@ def parse_xml_feed(body: bytes, url: str, limits: Limits) -> ParsedFeed:
         raise NotAFeed("entities made of entities (billion laughs)")
     body = mend_surrogates(body)
     reason = "no entries"
-    if not loses_text(body, head):
+    outside = outside_cdata(body)
+    if not loses_text(body, head, outside):
         try:
-            feed = _fast(mend_entities(body), head, url, limits)
+            feed = _fast(mend_entities(body, outside), head, url, limits)
         except MemoryError:
             raise
         except Exception as error:  # a parser may raise anything on hostile input; the other one decides

@@ -103,6 +103,19 @@ async def test_a_parse_that_is_given_up_answers_nobody_else(worker: ParseWorker)
     assert (await worker.parse(rss("b"), None, URL)).entries[0].title == "b"
 
 
+@ON_ONE_LOOP
+async def test_an_answer_that_waits_in_the_pipe_does_not_keep_the_worker(worker: ParseWorker) -> None:
+    large = rss(*(f"t{n}" * 300 for n in range(500)))
+    await worker.parse(large, None, URL)
+    for delay in (0.0, 0.1, 0.3):
+        parsing = asyncio.create_task(worker.parse(large, None, URL))
+        await asyncio.sleep(delay)
+        parsing.cancel()
+        async with asyncio.timeout(10):
+            await asyncio.gather(parsing, return_exceptions=True)
+            assert (await worker.parse(rss("b"), None, URL)).entries[0].title == "b"
+
+
 PARENT = """
 import asyncio
 from newswire.pipeline.feeds.parsed import Limits
