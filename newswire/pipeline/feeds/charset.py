@@ -32,6 +32,8 @@ def as_utf8(body: bytes, content_type: str | None) -> bytes:
         return _encode(body.decode("utf-16-be" if body[:1] == b"\0" else "utf-16-le", "replace"))
     named = [name.lower() for name in (_declared(body), _sent(content_type)) if name]
     if not any(name.startswith(_SEVEN_BIT) for name in named):
+        if body.isascii() and (not named or named[0] in _UTF8):
+            return body
         text = _utf8(body)
         if text is not None:
             says_so = not named or named[0] in _UTF8

@@ -12,7 +12,8 @@ _CDATA_END = b"]]>"
 _STRAY = re.compile(
     rb"&(?!(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6});)(?:([A-Za-z][A-Za-z0-9]{1,31});)?"
 )
-_KNOWN = (b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&apos;", b"&#")
+_KNOWN = (b"&amp;", b"&lt;", b"&gt;", b"&quot;", b"&#", b"&apos;")
+"""What a feed may hold as it is, the most frequent first."""
 _MARKUP = re.compile(rb"<(?:a|b|br|div|em|h[1-6]|i|img|li|p|span|strong|ul)[\s/>]")
 _HALF = re.compile(rb"&#(?:[xX]0{0,4}[dD][89a-fA-F]|0{0,4}5[5-7])")
 _HALVES = re.compile(rb"(?:&#(?:[xX]0{0,4}[dD][89a-fA-F][0-9a-fA-F]{2}|0{0,4}5[5-7][0-9]{3});)+")
@@ -32,7 +33,12 @@ def mend_entities(body: bytes, outside: bytes) -> bytes:
     `outside` is what `outside_cdata` gives of it.
     """
     # Counting is many times quicker than the pattern, and most feeds are in order.
-    if (found := outside.count(b"&")) == 0 or found == sum(map(outside.count, _KNOWN)):
+    left = outside.count(b"&")
+    for known in _KNOWN:
+        if left == 0:
+            return body
+        left -= outside.count(known)
+    if left == 0:
         return body
     parts = body.split(_CDATA)
     for index, part in enumerate(parts):
@@ -61,9 +67,14 @@ def loses_text(body: bytes, head: bytes, outside: bytes) -> bool:
         return True
     if b"<rdf:RDF" in head and b"<content:encoded" in body:
         return True
-    if any(b"<" + prefix + b":" in body and b"xmlns:" + prefix not in body for prefix in _PREFIXES):
+    # Nearly all of them are declared before the first entry: the rest need not be looked through.
+    if any(_is_undeclared(prefix, body) for prefix in _PREFIXES if b"xmlns:" + prefix not in head):
         return True
     return not is_xhtml and _MARKUP.search(outside) is not None
+
+
+def _is_undeclared(prefix: bytes, body: bytes) -> bool:
+    return b"<" + prefix + b":" in body and b"xmlns:" + prefix not in body
 
 
 def _as_number(found: re.Match[bytes]) -> bytes:

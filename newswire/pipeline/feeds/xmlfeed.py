@@ -109,7 +109,7 @@ def _fast_entry(
 
 def _own_ids(body: bytes, items: list[dict[str, Any]]) -> list[bool]:
     """Whether each entry has an id of its own: fastfeedparser gives an entry without one its link."""
-    if all(item.get("id") != item.get("link") for item in items):
+    if body.count(b"<guid") == len(items) or all(item.get("id") != item.get("link") for item in items):
         return [True] * len(items)
     starts = [found.start() for found in _ITEM.finditer(body)]
     if len(starts) != len(items):  # what looks like an entry stands in a text too
