@@ -1,9 +1,10 @@
 """The whole way of an article in one process, without Kafka: the oracle of the service and of every replay."""
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import Protocol, get_args
 
 from newswire.pipeline.duplicates.step import DeduplicateStep
@@ -67,11 +68,22 @@ class Enricher:
     Its states are bounded as the service's: the steps let go of what event time has expired.
     """
 
-    def __init__(self, settings: Settings, steps: Steps, *, received_ms: int) -> None:
-        """`received_ms`: the one moment (Unix milliseconds) at which every line counts as received."""
+    def __init__(
+        self,
+        settings: Settings,
+        steps: Steps,
+        *,
+        received_ms: int,
+        attempts: Mapping[tuple[str, int], int] = MappingProxyType({}),
+    ) -> None:
+        """`received_ms`: the moment (Unix milliseconds) at which a line counts as received, unless it is told.
+
+        `attempts`: the ends of the process while it worked on the record of a topic, by (topic, raw position).
+        """
         self._settings = settings
         self._steps = steps
         self._received_ms = received_ms
+        self._attempts = attempts
         self._offsets: Counter[str] = Counter()
 
     async def enrich_line(self, line: bytes) -> bytes:
@@ -79,21 +91,27 @@ class Enricher:
 
         A line that is no raw article (blank, not JSON, not UTF-8) gives its outcome `dead`. Raises EnrichError.
         """
-        enriched: list[bytes] = []
-        outcomes: list[bytes] = []
-        waiting = deque([self._source(Emission("raw", b"", fit_line(line, self._settings.text)))])
+        sent = await self.follow(fit_line(line, self._settings.text), self._received_ms)
+        enriched = [one.value for one in sent if one.topic == "enriched"]
+        return enriched[0] if enriched else next(one.value for one in sent if one.topic == "outcomes")
+
+    async def follow(self, value: bytes | None, received_ms: int) -> tuple[Emission, ...]:
+        """All that one raw record leads to, on every topic; its log took it at `received_ms`. Raises EnrichError."""
+        position = self._offsets["raw"]
+        emitted: list[Emission] = []
+        waiting = deque([self._source("raw", None, value, position, received_ms)])
         while waiting:
             for result in await self._process(waiting.popleft()):
-                for sent in result.emissions:
-                    if sent.topic in STAGES:
-                        waiting.append(self._source(sent))
-                    elif sent.topic == "enriched":
-                        enriched.append(sent.value)
-                    elif sent.topic == "outcomes":
-                        outcomes.append(sent.value)
-        if len(outcomes) != 1 or len(enriched) > 1:
-            raise EnrichError(f"record {self._offsets['raw']}: {len(outcomes)} outcomes, {len(enriched)} enriched")
-        return (enriched or outcomes)[0]
+                emitted += result.emissions
+                waiting.extend(
+                    self._source(sent.topic, sent.key, sent.value, position, received_ms)
+                    for sent in result.emissions
+                    if sent.topic in STAGES
+                )
+        kinds = Counter(sent.topic for sent in emitted)
+        if kinds["outcomes"] != 1 or kinds["enriched"] > 1:
+            raise EnrichError(f"record {position}: {kinds['outcomes']} outcomes, {kinds['enriched']} enriched")
+        return tuple(emitted)
 
     def ledger(self) -> dict[str, int]:
         """What was collected and how it ended, as the ledger says it: `collected` and each outcome."""
@@ -124,10 +142,10 @@ class Enricher:
             count_result(state, result)
         return results
 
-    def _source(self, sent: Emission) -> Source:
-        offset = self._offsets[sent.topic]
-        self._offsets[sent.topic] += 1
-        return Source(sent.topic, 0, offset, sent.key or None, sent.value, self._received_ms)
+    def _source(self, topic: str, key: bytes | None, value: bytes | None, position: int, received_ms: int) -> Source:
+        offset = self._offsets[topic]
+        self._offsets[topic] += 1
+        return Source(topic, 0, offset, key, value, received_ms, self._attempts.get((topic, position), 0))
 
 
 class MemoryState:

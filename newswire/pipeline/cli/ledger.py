@@ -12,6 +12,7 @@ from rich.table import Table
 from newswire.pipeline.broker.connect import connect_to_wire
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.cli.common import with_settings
+from newswire.pipeline.cli.verify import verify_wire
 from newswire.pipeline.ledger.balance import OUTCOMES, Entry, Ledger
 from newswire.pipeline.ledger.read import read_ledger
 from newswire.pipeline.settings import Settings
@@ -21,13 +22,25 @@ COLUMNS = ("feed", "collected", *OUTCOMES, "in flight")
 
 @click.command(name="ledger")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
+@click.option("--verify", is_flag=True, help="Compare every record on the topics with what `enrich` makes of raw.")
+@click.option("--trust-analysis", is_flag=True, help="With --verify: take the encoder's work as it is recorded.")
 @with_settings
-def command(settings: Settings, as_json: bool) -> None:
+def command(settings: Settings, as_json: bool, verify: bool, trust_analysis: bool) -> None:
     """Say what was collected and how it ended, per feed and in all; exit 1 when it does not balance.
 
     collected = emitted + updated + duplicate + seen + rejected + dead + in flight, where in flight is counted from
     the stages' positions. May be called while the service runs.
+
+    With --verify, everything that stands on the topics is compared with the oracle, `enrich` over the same raw records,
+    instead: each raw record's one outcome, the same records once, the same bytes, numbers and stories, nothing from
+    nowhere, no transaction left open. It takes as long as the encoder needs for all articles, unless
+    --trust-analysis is given.
     """
+    if verify:
+        verify_wire(settings, trust_analysis, as_json)
+        return
+    if trust_analysis:
+        raise click.UsageError("--trust-analysis belongs to --verify")
     try:
         ledger = asyncio.run(_read(settings))
     except BrokerError as error:

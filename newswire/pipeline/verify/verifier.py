@@ -1,0 +1,194 @@
+"""A verification of one namespace, which can be gone on with as the wire grows."""
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from newswire.pipeline.analysis.step import Runner
+from newswire.pipeline.connection import Connection
+from newswire.pipeline.ledger.balance import Books, balance
+from newswire.pipeline.ledger.log import LogReader, open_reader
+from newswire.pipeline.ledger.read import read_books
+from newswire.pipeline.settings import Settings
+from newswire.pipeline.verify.analysis import OracleAnalysis, RecordedAnalyses
+from newswire.pipeline.verify.found import CONTRACTS, Stray, Topics
+from newswire.pipeline.verify.hop import Hop, Table
+from newswire.pipeline.verify.oracle import Expected, Oracle
+from newswire.pipeline.verify.report import Fault, Report
+from newswire.pipeline.verify.transactions import open_transactions
+
+FAULTS_KEPT = 1_000
+ABORT_SECONDS = 5.0
+"""How long after its timeout the broker may take to abort a transaction."""
+
+
+LETTER_SECONDS = 10.0
+
+
+class VerifyError(Exception):
+    """The wire cannot be verified; the message says why in a line."""
+
+
+class Verifier:
+    """Compares a namespace with the oracle; made by `open_verifier`.
+
+    Each call of `advance` takes in what has come since the last one. Read is downstream first and `raw` last, so that
+    whatever stands on a topic has its raw record; the oracle follows the raw records that have ended.
+    """
+
+    def __init__(
+        self, settings: Settings, connection: Connection, reader: LogReader, other: LogReader, runner: Runner | None
+    ) -> None:
+        self._settings = settings
+        self._connection = connection
+        self._reader = reader
+        self._topics = Topics(reader, settings.namespace)
+        self._hops = {topic: Hop(topic, ordered=topic in ("prepared", "enriched")) for topic in CONTRACTS}
+        self._stories = Table("stories")
+        self._letters: Counter[str] = Counter()
+        self._strays: Counter[Stray] = Counter()
+        self._seen_strays = 0
+        self._analysis = OracleAnalysis(RecordedAnalyses(Topics(other, settings.namespace)), runner)
+        self._oracle = Oracle(settings, self._analysis.process, self._topics.attempts)
+        self._ended = bytearray()
+        self._last_released = -1
+        self._waiting: deque[Any] = deque()
+
+    async def advance(self) -> Report:
+        """Take in what has come, and report on all of it. Raises VerifyError and EnrichError."""
+        await self._refuse_truncated()
+        books = await read_books(self._reader, self._settings.namespace)
+        done, quiet = _progress(books)
+        await self._take_in()
+        async for record in self._topics.raw("raw"):
+            self._waiting.append(record)
+            await self._follow()
+        await self._follow()
+        faults = [
+            *(fault for hop in self._hops.values() for fault in hop.faults),
+            *(fault for hop in self._hops.values() for fault in hop.missing(done)),
+            *self._stories.compare(quiet=quiet),
+        ]
+        if not self._waiting:
+            faults += [fault for hop in self._hops.values() for fault in hop.foreign()]
+        if quiet and not self._waiting:
+            await self._wait_for_letters()
+            faults += [
+                *(Fault("missing", "dead", key) for key, number in self._letters.items() if number > 0),
+                *(Fault("foreign", "dead", key) for key, number in self._letters.items() if number < 0),
+                *(Fault("missing", "dead", _told(stray)) for stray, number in self._strays.items() if number > 0),
+                *(Fault("foreign", "dead", _told(stray)) for stray, number in self._strays.items() if number < 0),
+            ]
+        faults += await self._open_transactions()
+        return Report(
+            records=self._oracle.records,
+            compared={name: hop.compared for name, hop in self._hops.items()} | {"stories": self._stories.compared},
+            in_flight=len(self._waiting),
+            recorded=self._analysis.taken,
+            excused=len(self._topics.attempts),
+            strays=self._seen_strays,
+            found=len(faults),
+            faults=tuple(faults[:FAULTS_KEPT]),
+        )
+
+    async def _take_in(self) -> None:
+        for topic in reversed(CONTRACTS):
+            async for found in self._topics.records(topic):
+                if isinstance(found, Stray):
+                    self._strays[found] += 1
+                    self._seen_strays += 1
+                    continue
+                self._hops[topic].find(found.place, found.digest, found.id)
+                if topic == "outcomes":
+                    self._note_ended(found.place, released=found.released)
+        await self._take_letters()
+        async for key, digest in self._topics.stories():
+            self._stories.find(key, digest)
+
+    async def _take_letters(self) -> None:
+        async for letter in self._topics.letters():
+            if letter.stray is not None:
+                self._strays[letter.stray] -= 1
+            else:
+                self._letters[letter.key] -= 1
+
+    async def _wait_for_letters(self) -> None:
+        """Strays are no articles: nothing counts those that a stage has not come to yet."""
+        deadline = time.monotonic() + LETTER_SECONDS
+        while any(self._strays.values()) and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+            await self._take_letters()
+
+    async def _follow(self) -> None:
+        """Let the oracle go on over the records that have ended, or that all stages have gone past."""
+        while self._waiting and self._is_over(self._oracle.records):
+            record = self._waiting.popleft()
+            for expected in await self._oracle.follow(record.value, record.timestamp):
+                self._expect(expected)
+
+    def _expect(self, expected: Expected) -> None:
+        if expected.topic == "dead":
+            self._letters[expected.key] += 1
+        elif expected.topic == "stories":
+            self._stories.expect(expected.key, expected.digest)
+        else:
+            self._hops[expected.topic].expect(expected.place, expected.digest, expected.id, expected.due)
+
+    def _note_ended(self, position: int, *, released: bool) -> None:
+        if position >= len(self._ended):
+            self._ended.extend(bytes(max(1024, position + 1 - len(self._ended))))
+        self._ended[position] = 1
+        if released:
+            self._last_released = max(self._last_released, position)
+
+    def _is_over(self, position: int) -> bool:
+        # cluster releases in the order of raw: what stands before something released has ended or is lost
+        return position < self._last_released or (position < len(self._ended) and bool(self._ended[position]))
+
+    async def _refuse_truncated(self) -> None:
+        for partition in self._reader.partitions(self._settings.topic("raw")):
+            oldest = await self._reader.start(partition)
+            if oldest > 0:
+                raise VerifyError(
+                    f"{partition.topic} begins at offset {oldest}: what stood before is gone, and decisions rest on it"
+                )
+
+    async def _open_transactions(self) -> tuple[Fault, ...]:
+        names = (*CONTRACTS, "raw", "stories", "dead")
+        partitions = [one for name in names for one in self._reader.partitions(self._settings.topic(name))]
+        seconds = self._settings.kafka.transaction_timeout_ms / 1000 + ABORT_SECONDS
+        return await open_transactions(
+            self._connection.bootstrap_servers, self._connection.options, partitions, seconds
+        )
+
+
+@asynccontextmanager
+async def open_verifier(settings: Settings, connection: Connection, runner: Runner | None) -> AsyncIterator[Verifier]:
+    """A verifier for as long as the block lasts. `runner` makes the analyses again, None trusts the recorded ones.
+
+    Raises BrokerError.
+    """
+    async with (
+        open_reader(connection.bootstrap_servers, connection.options) as reader,
+        open_reader(connection.bootstrap_servers, connection.options) as other,
+    ):
+        yield Verifier(settings, connection, reader, other, runner)
+
+
+def _progress(books: Books) -> tuple[dict[str, int], bool]:
+    """How many articles each stage has gone past, and whether nothing is under way."""
+    taken = {name: sum(row.get("in", 0) for row in book.counts.values()) for name, book in books.stages.items()}
+    cluster = books.stages.get("cluster")
+    done = {
+        "prepare": taken.get("prepare", 0),
+        "deduplicate": taken.get("deduplicate", 0),
+        "cluster": (cluster.released if cluster is not None else None) or 0,
+    }
+    return done, balance(books).total.under_way == 0
+
+
+def _told(stray: Stray) -> str:
+    return f"{stray.topic} {stray.partition} {stray.offset}"
