@@ -33,6 +33,7 @@ async def made(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
             await produce(settings, topic, [STRAY])
         await read_topic(settings, "outcomes", count=len(LINES))
         await read_topic(settings, "dead", count=sum(b'"dead"' in line for line in enrich(LINES)) + 3)
+        CHANGED["stories"] = len(await read_topic(settings, "stories")) - 1
     yield settings
 
 
@@ -106,8 +107,8 @@ def swapped() -> Change:
     return change
 
 
-CHANGED = {"prepared": 7, "unique": 8, "analyzed": 9, "enriched": 10, "outcomes": 11, "stories": 7, "dead": 1}
-"""Which of its records a change is made to, by topic."""
+CHANGED = {"prepared": 7, "unique": 8, "analyzed": 9, "enriched": 10, "outcomes": 11, "dead": 1}
+"""Which of its records a change is made to, by topic; of `stories` the last, since earlier ones may be gone."""
 ONE_EACH = ("prepared", "unique", "analyzed", "enriched", "outcomes")
 
 
