@@ -64,8 +64,8 @@ def open_warc(path: Path, wants: Callable[[str, datetime], bool], selection: str
     """
     files = sorted(_files(path)) if path.is_dir() else [path]
     rows, faults = _read(files)
-    rows, lost = _resolved(_committed(rows))
-    faults += lost
+    rows, lost = _resolved(rows)  # before _committed(): a poll that was lost may have the body
+    rows, faults = _committed(rows), faults + lost
     for fault in faults[:FAULTS_SHOWN]:
         _log.warning("a record of a WARC file cannot be read", fault=fault)
     if len(faults) > FAULTS_SHOWN:
