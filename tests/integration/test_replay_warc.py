@@ -44,7 +44,7 @@ async def test_an_archive_is_written_to_raw_and_another_one_is_refused(
     archive = writer(tmp_path)
     bodies = (rss("a one"), rss("a one"), b"<html>no feed</html>", rss("b two", "a changed"))
     for number, body in enumerate(bodies):
-        archive.write(answer(number, body, origin=Origin(FEED, "Mine", 1, number)))
+        archive.write(answer(number, body, origin=Origin(FEED, "Mine", 1, None, read=False)))
     archive.close()
     progress = await write(tmp_path)
     assert (progress.new, progress.changed, progress.seen, progress.failed) == (2, 1, 0, 1)

@@ -31,14 +31,16 @@ _DECODED: Final = frozenset({"gzip", "deflate", "br", "zstd"})  # what aiohttp d
 class Origin:
     """The poll that an answer comes from: the feed's URL as the wire has it, and the title that the list gives it.
 
-    `added_at` (Unix seconds) tells a feed that was removed and added again from the former one; `polls` counts the
-    feed's polls before this one. A poll whose outcome was never committed is followed by one with the same number.
+    `added_at` (Unix seconds) is when the feed was added to the list, `read_at` when its last document was read before
+    this poll (None: never), and `read` says whether this poll gave another document. One that did and was never
+    committed can be told by that: the next poll knows nothing of it.
     """
 
     feed: str
     title: str | None
     added_at: int
-    polls: int
+    read_at: int | None
+    read: bool
 
     def encode(self) -> str:
         """A line of JSON."""
@@ -49,14 +51,16 @@ class Origin:
         """What `encode` wrote, as its JSON object or as the line; None for anything else."""
         try:
             fields = orjson.loads(plain) if isinstance(plain, str) else plain
-            origin = cls(**{name: fields[name] for name in ("feed", "title", "added_at", "polls")})
+            origin = cls(**{name: fields[name] for name in cls.__slots__})
         except (orjson.JSONDecodeError, TypeError, KeyError):
             return None
         sound = (
             isinstance(origin.feed, str)
             and bool(origin.feed)
             and isinstance(origin.title, str | None)
-            and type(origin.added_at) is type(origin.polls) is int
+            and isinstance(origin.added_at, int)
+            and isinstance(origin.read_at, int | None)
+            and isinstance(origin.read, bool)
         )
         return origin if sound else None
 

@@ -78,7 +78,7 @@ async def poll_feed(
             outcome, fetched = await _attempt(state, fetcher, parser)
             poll = _finished(state, outcome, clock)
             if recorder is not None and fetched is not None and fetched.body is not None:
-                await recorder.keep(_answer(state, fetched, poll.at))
+                await recorder.keep(_answer(state, fetched, poll))
             return poll
     except Exception as error:
         return _finished(state, _failure(state, error), clock)
@@ -129,12 +129,18 @@ async def _read(state: FeedState, fetched: Fetched, parser: ParseWorker) -> Docu
     return Document(feed, fetched.etag, fetched.last_modified, body_hash, replace(hints, ttl=feed.ttl))
 
 
-def _answer(state: FeedState, fetched: Fetched, at: datetime) -> Answer:
+def _answer(state: FeedState, fetched: Fetched, poll: Poll) -> Answer:
     assert fetched.body is not None
     assert fetched.head is not None
     return Answer(
-        at=at,
-        origin=Origin(state.public_url, state.title, state.added_at, state.polls),
+        at=poll.at,
+        origin=Origin(
+            feed=state.public_url,
+            title=state.title,
+            added_at=state.added_at,
+            read_at=state.parsed_at,
+            read=isinstance(poll.outcome, Document),
+        ),
         url=fetched.final_url,
         protocol=fetched.head.protocol,
         status=fetched.head.status,

@@ -14,6 +14,7 @@ import structlog
 
 from newswire.pipeline.archive.index import SUFFIXES, Entry
 from newswire.pipeline.archive.read import BrokenRecord, list_entries, read_body
+from newswire.pipeline.archive.record import Origin
 from newswire.pipeline.replay.lines import SourceError
 from newswire.pipeline.replay.sources import FAULTS_SHOWN, Capture, CaptureError, CaptureFolder, fingerprint
 
@@ -134,29 +135,39 @@ def _read(files: list[Path]) -> tuple[list[_Row], list[str]]:
 
 
 def _committed(rows: list[_Row]) -> list[_Row]:
-    """The rows without the polls that were lost: a later one of the feed has a number that is not above theirs.
+    """The rows without those of polls that were never committed, and with `life` set.
 
-    Sets `life`: one begins where a feed was added at another time and its polls are counted from the start.
+    A document was not taken when the feed's next poll that was committed knew only of older ones, and no later one of
+    it.
     """
-    following: dict[str, tuple[int, int]] = {}
+    following: dict[str, Origin] = {}
+    known: dict[str, set[int | None]] = {}
     kept = []
     for row in reversed(rows):
         if (origin := row.entry.origin) is not None:
-            added_at, polls = following.get(origin.feed, (origin.added_at, origin.polls + 1))
-            if origin.added_at == added_at and origin.polls >= polls:
+            later, at = following.get(origin.feed), int(row.entry.at.timestamp())
+            if later is None or _begins(later, origin):
+                known[origin.feed] = set()
+            elif origin.read and (later.read_at or 0) < at and at not in known[origin.feed]:
                 continue
-            following[origin.feed] = (origin.added_at, origin.polls)
+            following[origin.feed] = origin
+            known[origin.feed].add(origin.read_at)
         kept.append(row)
     kept.reverse()
-    lives: dict[str, tuple[int, int, int]] = {}
+    before: dict[str, Origin] = {}
+    lives: dict[str, int] = {}
     for row in kept:
         if (origin := row.entry.origin) is not None:
-            life, added_at, polls = lives.get(origin.feed, (origin.added_at, origin.added_at, -1))
-            if origin.added_at != added_at and origin.polls <= polls:
-                life = origin.added_at
-            lives[origin.feed] = (life, origin.added_at, origin.polls)
-            row.life = life
+            if origin.feed not in before or _begins(origin, before[origin.feed]):
+                lives[origin.feed] = origin.added_at
+            before[origin.feed] = origin
+            row.life = lives[origin.feed]
     return kept
+
+
+def _begins(origin: Origin, before: Origin) -> bool:
+    """Whether a feed had been removed and added again between two of its polls."""
+    return origin.added_at != before.added_at and origin.read_at is None
 
 
 def _resolved(rows: list[_Row]) -> tuple[list[_Row], list[str]]:

@@ -17,7 +17,7 @@ def answer(number: int = 0, body: bytes = b"<rss/>", feed: str = FEED, **fields:
     """The answer to a feed's poll number so and so, a minute after the one before."""
     given = {
         "at": BEGIN + timedelta(minutes=number),
-        "origin": Origin(feed, None, 1_700_000_000, number),
+        "origin": Origin(feed, None, 1_700_000_000, number, read=True),
         "url": feed,
         "protocol": "HTTP/1.1",
         "status": "200 OK",

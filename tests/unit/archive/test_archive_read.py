@@ -269,7 +269,7 @@ def test_odd_records_of_other_tools(tmp_path: Path) -> None:
     head += "Newswire-Poll: {}\r\nContent-Length: 44\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n{}\r\n\r\n"
     file = tmp_path / "x.warc.gz"
     dates = ["2026-01-01T00:00:00.1234567Z", "2026-01-01T02:00:00+01:00", "2026-01-01"]
-    polls = ["{", '{"feed": 1, "title": null, "added_at": 1, "polls": 1}', '{"feed": "x"}']
+    polls = ["{", '{"feed": 1, "title": null, "added_at": 1, "read_at": 1, "read": true}', '{"feed": "x"}']
     records = (head.format(date, poll, "a") for date, poll in zip(dates, polls, strict=True))
     file.write_bytes(b"".join(gzip.compress(record.encode()) for record in records))
     entries, faults, _ = list_entries(file)

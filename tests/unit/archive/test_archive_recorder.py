@@ -30,7 +30,7 @@ class Writer:
         assert self.go.wait(20)
         if self.error is not None:
             raise self.error
-        self.written.append(answer.origin.polls)
+        self.written.append(answer.origin.read_at or 0)
 
     def close(self) -> None:
         """End the file."""

@@ -101,7 +101,7 @@ def test_a_record_says_what_is_true(tmp_path: Path) -> None:
     assert record.rec_headers["WARC-Target-URI"] == "https://example.org/moved"
     assert record.rec_headers["WARC-Date"] == "2026-02-03T12:00:00.123Z"
     assert record.rec_headers["WARC-Payload-Digest"] == payload_digest(body)
-    poll = {"feed": FEED, "title": None, "added_at": 1_700_000_000, "polls": 0}
+    poll = {"feed": FEED, "title": None, "added_at": 1_700_000_000, "read_at": 0, "read": True}
     assert orjson.loads(record.rec_headers["Newswire-Poll"]) == poll
     assert (record.http_headers.protocol, record.http_headers.statusline) == ("HTTP/1.1", "203 Caf?")
     assert record.http_headers.headers == [
@@ -164,7 +164,7 @@ def test_the_index_is_cdxj(tmp_path: Path) -> None:
         "filename": file.name,
         "date": "2026-02-03T12:00:00.123Z",
         "content_type": "application/rss+xml; charset=utf-8",
-        "poll": {"feed": FEED, "title": None, "added_at": 1_700_000_000, "polls": 0},
+        "poll": {"feed": FEED, "title": None, "added_at": 1_700_000_000, "read_at": 0, "read": True},
     }
     assert (second[0], orjson.loads(second[2])["mime"]) == (b"127.0.0.1)/", "warc/revisit")
 
@@ -173,7 +173,7 @@ def test_the_index_and_the_file_say_the_same(tmp_path: Path) -> None:
     archive = writer(tmp_path)
     origin = replace(answer().origin, title='A "title"\r\nжу\x85')
     for number, body in enumerate((b"a", b"a", b"b")):
-        archive.write(answer(number, body, origin=replace(origin, polls=number)))
+        archive.write(answer(number, body, origin=replace(origin, read_at=number)))
     archive.close()
     (file,) = warcs(tmp_path)
     by_index = entries(tmp_path)

@@ -33,9 +33,13 @@ def bodies(source: WarcArchive) -> list[bytes]:
     return [source.body(capture, 100_000) for capture in source.items(0)]
 
 
-def poll(number: int, body: bytes, *, feed: str = FEED, added: int = 1, polls: int | None = None) -> Any:
-    """The answer at minute `number`, as the feed's poll of that number."""
-    return answer(number, body, origin=Origin(feed, None, added, number if polls is None else polls))
+def poll(
+    number: int, body: bytes, *, feed: str = FEED, added: int = 1, known: int | None = -1, read: bool = True
+) -> Any:
+    """The answer at minute `number`, when the document of minute `known` (that before) was the last one."""
+    minute = number - 1 if known == -1 else known
+    read_at = int(answer(minute).at.timestamp()) if minute is not None else None
+    return answer(number, body, origin=Origin(feed, None, added, read_at, read=read))
 
 
 def archived(folder: Path, *answers: Any, name: str = "host", file_max: int = 1_000_000) -> Path:
@@ -49,7 +53,10 @@ def archived(folder: Path, *answers: Any, name: str = "host", file_max: int = 1_
 def test_bodies_come_by_time_then_file_then_place(tmp_path: Path) -> None:
     archived(tmp_path, poll(1, b"1"), poll(3, b"3"), name="a")
     archived(tmp_path / "deeper", poll(0, b"0", feed=OTHER), poll(2, b"2", feed=OTHER), name="b")
-    same = [answer(9, b"%d" % number, origin=Origin(f"https://c.example/{number}", None, 1, 0)) for number in (2, 1)]
+    same = [
+        answer(9, b"%d" % number, origin=Origin(f"https://c.example/{number}", None, 1, None, read=True))
+        for number in (2, 1)
+    ]
     archived(tmp_path, *same, name="z")
     source = opened(tmp_path)
     assert bodies(source) == [b"0", b"1", b"2", b"3", b"2", b"1"]
@@ -96,31 +103,51 @@ def lost_place(folder: Path) -> int:
     return int(index_path(warcs(folder)[1]).read_text().split('"offset":"')[1].split('"')[0])
 
 
-def test_a_poll_that_was_polled_again_never_was_committed(tmp_path: Path) -> None:
-    archived(tmp_path, poll(0, b"0", polls=0), poll(1, b"1", polls=4), poll(2, b"2", polls=5), name="killed")
-    archived(
-        tmp_path,
-        poll(3, b"3", polls=4),
-        poll(4, b"4", polls=7),
-        poll(4, b"x", feed=OTHER, polls=4),
-        name="restarted",
-    )
-    assert bodies(opened(tmp_path)) == [b"0", b"3", b"4", b"x"]
+@pytest.mark.parametrize(
+    ("polls", "expected"),
+    [
+        # a killed process took what it had read last with it, and the next one polled again
+        ([(0, None), (1, 0), (2, 0), (3, 2)], [0, 2, 3]),
+        ([(0, None), (1, None), (2, None), (3, 2)], [2, 3]),
+        ([(0, None), (1, 0), (2, 1), (3, 0), (4, 3)], [0, 3, 4]),  # two of them
+        # what the archive lacks (its disk was full) was committed all the same
+        ([(0, None), (3, 2), (5, 4)], [0, 3, 5]),
+        # a process that lost its partition, stopped and went on: what it still polled was refused
+        ([(0, None), (1, 0), (2, 0), (3, 1)], [0, 1, 3]),
+        ([(0, None), (1, 0), (2, 1), (3, 0), (4, 2)], [0, 1, 2, 4]),
+        # the last one cannot be told
+        ([(0, None), (1, 0)], [0, 1]),
+    ],
+)
+def test_a_poll_that_was_never_committed_is_left_out(
+    tmp_path: Path, polls: list[tuple[int, int | None]], expected: list[int]
+) -> None:
+    archived(tmp_path, *(poll(at, b"%d" % at, known=known) for at, known in polls))
+    archived(tmp_path, poll(2, b"x", feed=OTHER, known=None))
+    bodies_of = [body for body in bodies(opened(tmp_path)) if body != b"x"]
+    assert bodies_of == [b"%d" % at for at in expected]
+
+
+def test_a_body_that_was_no_feed_stays(tmp_path: Path) -> None:
+    archived(tmp_path, poll(0, b"0", known=None), poll(1, b"<html>", read=False), poll(2, b"2", known=0))
+    assert bodies(opened(tmp_path)) == [b"0", b"<html>", b"2"]
 
 
 def test_a_feed_that_was_added_again_has_a_new_life(tmp_path: Path) -> None:
     archived(
         tmp_path,
-        poll(0, b"0", added=100, polls=0),
-        poll(1, b"1", added=100, polls=9),
-        poll(2, b"2", added=200, polls=0),  # added again
-        poll(3, b"3", added=200, polls=1),
-        poll(4, b"4", added=300, polls=2),  # only its settings were written anew
-        poll(5, b"5", added=300, polls=3),
-        poll(6, b"6", added=400, polls=3),  # added again, after some polls that brought nothing
+        poll(0, b"0", added=100, known=None),
+        poll(1, b"1", added=100, known=0),
+        poll(2, b"2", added=200, known=None),  # added again
+        poll(3, b"3", added=200, known=2),
+        poll(4, b"4", added=300, known=3),  # only its settings were written anew
+        poll(5, b"5", added=400, known=None),  # added again, and lost with its process
+        poll(6, b"6", added=400, known=None),
     )
-    lives = [capture.life for capture in opened(tmp_path).captures if isinstance(capture, WarcCapture)]
-    assert lives == [100, 100, 200, 200, 200, 200, 400]
+    source = opened(tmp_path)
+    assert bodies(source) == [b"0", b"1", b"2", b"3", b"4", b"6"]
+    lives = [capture.life for capture in source.captures if isinstance(capture, WarcCapture)]
+    assert lives == [100, 100, 200, 200, 200, 400]
 
 
 def test_faults_cost_themselves_and_are_told(tmp_path: Path) -> None:
