@@ -130,7 +130,9 @@ async def test_what_came_with_the_body_counts_too(service: Service) -> None:
     article = RawArticle.decode(records[0][1])
     assert (article.feed_url, article.url) == (f"{url}/old", f"{url}/deep/story")
     (file,) = warcs(service.archive)
-    assert b"secret" not in gzip.decompress(file.read_bytes()) + index_path(file).read_bytes()
+    stored = gzip.decompress(file.read_bytes())
+    assert b"\r\nX-Archive-Orig-Content-Encoding: gzip\r\n" in stored
+    assert b"secret" not in stored + index_path(file).read_bytes()
 
 
 async def test_restarts_lost_polls_and_feeds_that_are_added_again(service: Service) -> None:
