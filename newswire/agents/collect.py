@@ -27,12 +27,13 @@ and a quarter of the broker's at 50 polls/s. A restart may wait this long betwee
 def build(app: StageApp, worker: Worker) -> Stage:
     """The stage of this role."""
     step = CollectStep(worker.settings)
-    collector = Collector(worker.settings)
+    collector = Collector(worker.settings, name=worker.instance("collect"))
     stage = Stage(
         app,
         replace(stage_config(worker, "collect"), batch_max=BATCH_MAX, interval=INTERVAL, fetch_wait_ms=FETCH_WAIT_MS),
         open_partition=collector.open,
         close_partition=collector.close,
+        counts=collector.counts,
     )
 
     @stage.agent

@@ -65,6 +65,16 @@ class CollectSettings(Section):
     parse_memory_max: int = Field(default=1024 * 1024 * 1024, gt=0)
 
 
+class ArchiveSettings(Section):
+    """History that the service keeps itself: each fetched body, as WARC files in `folder`; null keeps none.
+
+    A file that has reached `file_max` bytes is followed by another one, and so is that of the day before (UTC).
+    """
+
+    folder: Path | None = None
+    file_max: int = Field(default=1_000_000_000, gt=0)
+
+
 class TextSettings(Section):
     """Caps of an article's texts, in code points; what is longer is cut, and the record says so."""
 
@@ -143,6 +153,7 @@ class Settings(Section):
     state_dir: Path = Field(default_factory=default_state_dir)
     kafka: KafkaSettings = KafkaSettings()
     collect: CollectSettings = CollectSettings()
+    archive: ArchiveSettings = ArchiveSettings()
     text: TextSettings = TextSettings()
     prepare: PrepareSettings = PrepareSettings()
     deduplicate: DeduplicateSettings = DeduplicateSettings()

@@ -18,7 +18,7 @@ class StageMetrics(Collector):
         self._stages = stages
 
     def collect(self) -> Iterable[Metric]:
-        """Records and transactions committed, the lag and the partitions that are ready, by stage."""
+        """Records and transactions committed, the lag, the partitions that are ready and further counts, by stage."""
         records = CounterMetricFamily("newswire_stage_records", "Input records committed.", labels=["stage"])
         commits = CounterMetricFamily("newswire_stage_transactions", "Transactions committed.", labels=["stage"])
         lag = GaugeMetricFamily("newswire_stage_lag", "Input records not yet taken.", labels=["stage", "partition"])
@@ -26,16 +26,19 @@ class StageMetrics(Collector):
         waiting = GaugeMetricFamily(
             "newswire_stage_waiting_seconds", "Seconds with something to do and no commit.", labels=["stage"]
         )
+        counts = GaugeMetricFamily("newswire_stage_count", "What else the stage counts.", labels=["stage", "name"])
         for stage in self._stages:
             progress = stage.progress()
             name = stage.config.name
+            for counted, number in stage.counts().items():
+                counts.add_metric([name, counted], number)
             records.add_metric([name], progress.records)
             commits.add_metric([name], progress.transactions)
             ready.add_metric([name], len(progress.ready))
             waiting.add_metric([name], progress.waiting_seconds)
             for partition, behind in progress.lag.items():
                 lag.add_metric([name, str(partition)], behind)
-        return (records, commits, lag, ready, waiting)
+        return (records, commits, lag, ready, waiting, counts)
 
 
 def describe(stages: Sequence[Stage], stall_seconds: float) -> tuple[bool, dict[str, Any]]:
@@ -54,6 +57,7 @@ def describe(stages: Sequence[Stage], stall_seconds: float) -> tuple[bool, dict[
             "lag": sum(progress.lag.values()),
             "waiting_seconds": round(progress.waiting_seconds, 1),
             "stalled": stalled,
+            **stage.counts(),
         }
     return healthy, {"status": "ok" if healthy else "stalled", "stages": rows}
 

@@ -59,8 +59,9 @@ def command(
     """Replay SOURCE into a namespace of its own, and end when all of it has its outcome.
 
     SOURCE is a folder of captured feed bodies with manifest.jsonl ({"feed", "time", "file"} a line, where feed is a
-    URL or any name and is kept as it is), or a file of raw articles as JSON lines (gzip by its ending). A JSON object
-    at the end says what was collected, how it ended, and the SHA-256 of the enriched records, a line each.
+    URL or any name and is kept as it is), a WARC file or a folder of them (the service's own archive, or other tools'
+    files), or a file of raw articles as JSON lines (gzip by its ending). A JSON object at the end says what was
+    collected, how it ended, and the SHA-256 of the enriched records, a line each.
     """
     _refuse_live(settings)
     with one_line_errors():

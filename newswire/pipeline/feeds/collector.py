@@ -3,9 +3,12 @@
 import asyncio
 import heapq
 import math
+import socket
 from contextlib import suppress
 from typing import Protocol
 
+from newswire.pipeline.archive.recorder import Recorder
+from newswire.pipeline.archive.write import ArchiveWriter
 from newswire.pipeline.feeds.clock import Clock, SystemClock
 from newswire.pipeline.feeds.feedstate import FeedState, load_head, load_heads
 from newswire.pipeline.feeds.fetch import Fetcher
@@ -52,11 +55,19 @@ class PartitionPoller:
     so that one feed is never polled twice at a time.
     """
 
-    def __init__(self, partition: OwnedPartition, fetcher: Fetcher, parser: ParseWorker, clock: Clock) -> None:
+    def __init__(
+        self,
+        partition: OwnedPartition,
+        fetcher: Fetcher,
+        parser: ParseWorker,
+        clock: Clock,
+        recorder: Recorder | None = None,
+    ) -> None:
         self._partition = partition
         self._fetcher = fetcher
         self._parser = parser
         self._clock = clock
+        self._recorder = recorder
         self._feeds: dict[str, FeedState] = {}
         self._due: list[tuple[int, str]] = []
         self._polls: dict[str, asyncio.Task[None]] = {}
@@ -116,7 +127,7 @@ class PartitionPoller:
                 self._sleep.cancel()
 
     async def _poll(self, feed: FeedState) -> None:
-        poll = await poll_feed(feed, self._fetcher, self._parser, self._clock)
+        poll = await poll_feed(feed, self._fetcher, self._parser, self._clock, self._recorder)
         if isinstance(poll.outcome, Document):
             await self._submit((poll,))
         else:
@@ -163,14 +174,28 @@ def _ended(task: asyncio.Task[None]) -> None:
 
 
 class Collector:
-    """What the pollers of a process share: one HTTP session with its limits and one parse worker, while any is open."""
+    """What the pollers of a process share while any is open: HTTP session with its limits, parse worker, archive.
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    `name` tells this process from others in the names of the archive's files.
+    """
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, name: str | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
+        self._recorder = _recorder(settings, name or socket.gethostname())
         self._pollers: set[PartitionPoller] = set()
         self._fetcher: Fetcher | None = None
         self._parser: ParseWorker | None = None
+
+    def counts(self) -> dict[str, int]:
+        """How many bodies were archived since the process began and how many were not; nothing without an archive.
+
+        `archive_failing` is 1 while the last one was not.
+        """
+        if self._recorder is None:
+            return {}
+        counts = self._recorder.counts
+        return {"archived": counts.kept, "not_archived": counts.failed, "archive_failing": int(counts.failing)}
 
     async def open(self, partition: OwnedPartition) -> PartitionPoller:
         """Begin to poll a partition's feeds."""
@@ -180,7 +205,7 @@ class Collector:
             self._parser = ParseWorker(
                 Limits.of(self._settings), timeout=collect.parse_timeout, memory_max=collect.parse_memory_max
             )
-        poller = PartitionPoller(partition, self._fetcher, self._parser, self._clock)
+        poller = PartitionPoller(partition, self._fetcher, self._parser, self._clock, self._recorder)
         self._pollers.add(poller)
         return poller
 
@@ -194,3 +219,12 @@ class Collector:
             self._fetcher = self._parser = None
             await fetcher.__aexit__()
             await parser.close()
+            if self._recorder is not None:
+                await self._recorder.close()
+
+
+def _recorder(settings: Settings, name: str) -> Recorder | None:
+    archive = settings.archive
+    if archive.folder is None:
+        return None
+    return Recorder(ArchiveWriter(archive.folder, settings.namespace, name, archive.file_max))

@@ -3,6 +3,7 @@
 Two rows, because most polls find nothing (304) and change only the first, which is small.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
@@ -98,6 +99,11 @@ class FeedState:
             gone=False if woken else self.gone,
             next_poll_at=0 if woken or settings.interval_seconds != self.interval_seconds else self.next_poll_at,
         )
+
+
+def hash_body(body: bytes) -> str:
+    """What a feed's row keeps of the last body that was read: 32 hex digits of its SHA-256."""
+    return hashlib.sha256(body).hexdigest()[:32]
 
 
 _NAMES = {f.name for f in fields(FeedState)} - {"seen"}

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -27,10 +27,20 @@ _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=\"?(\d{1,10})", re.I)
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The head of an answer as it came: the protocol's version, the status with its reason, and the headers."""
+
+    protocol: str
+    status: str
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """An answer: 200 with a body, or 304 without. `retry_after` and `max_age` are seconds.
 
-    `permanent_redirect` is where the feed says that it is for good (301, 308), null when it says nothing.
+    `permanent_redirect` is where the feed says that it is for good (301, 308), null when it says nothing. `head` is
+    kept of an answer with a body.
     """
 
     status: int
@@ -42,6 +52,7 @@ class Fetched:
     content_type: str | None
     retry_after: int | None
     max_age: int | None
+    head: Head | None = field(default=None, compare=False, repr=False)
 
 
 class FetchFailed(Exception):  # noqa: N818 - it is what happened
@@ -139,6 +150,7 @@ class Fetcher:
             content_type=response.headers.get("Content-Type"),
             retry_after=retry_after,
             max_age=int(age[1]) if age else None,
+            head=_head(response) if body is not None else None,
         )
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
@@ -153,6 +165,15 @@ class Fetcher:
             if len(body) > limit:
                 raise too_large
         return bytes(body)
+
+
+def _head(response: aiohttp.ClientResponse) -> Head:
+    major, minor = response.version or (1, 1)
+    return Head(
+        protocol=f"HTTP/{major}.{minor}",
+        status=f"{response.status} {response.reason or ''}".rstrip(),
+        headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers),
+    )
 
 
 def _checked(url: str, base: URL | None = None) -> URL:

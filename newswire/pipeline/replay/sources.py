@@ -139,10 +139,15 @@ Source = CaptureFolder | LineFile
 
 
 def open_source(path: Path, span: Span, text: TextSettings) -> Source:
-    """The source at a path: a folder with manifest.jsonl (or that file), else a file of JSON lines (gzip by ending).
+    """The source at a path: a folder with manifest.jsonl (or that file), WARC files (one, or a folder of them), else a
+    file of JSON lines (gzip by ending).
 
     Raises SourceError, in one line, when it is neither.
     """
+    from newswire.pipeline.replay.warc import holds_warc, open_warc  # which builds on what stands above
+
+    if not (path / MANIFEST).exists() and holds_warc(path):
+        return open_warc(path, lambda _, at: span.holds(at), str(span))
     if path.is_dir() or path.name == MANIFEST:
         return _open_folder(path if path.is_dir() else path.parent, span)
     try:
@@ -150,7 +155,7 @@ def open_source(path: Path, span: Span, text: TextSettings) -> Source:
             head, size = stream.read(HEAD_BYTES), os.fstat(stream.fileno()).st_size
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror or error}") from None
-    return LineFile(path, _fingerprint("lines", str(span), str(size), head), span, text)
+    return LineFile(path, fingerprint("lines", str(span), str(size), head), span, text)
 
 
 def _open_folder(folder: Path, span: Span) -> CaptureFolder:
@@ -175,7 +180,7 @@ def _open_folder(folder: Path, span: Span) -> CaptureFolder:
         _log.warning("more lines of the manifest name no capture", count=len(faults) - FAULTS_SHOWN)
     found.sort(key=lambda entry: entry[:2])
     captures = tuple(Capture(index, number, feed, at, file) for index, (at, number, feed, file) in enumerate(found))
-    return CaptureFolder(folder, _fingerprint("captures", str(span), manifest), captures, tuple(faults))
+    return CaptureFolder(folder, fingerprint("captures", str(span), manifest), captures, tuple(faults))
 
 
 def _entry(line: bytes, root: Path) -> tuple[str, datetime, Path]:
@@ -242,7 +247,8 @@ def _position(stream: BinaryIO) -> BinaryIO:
     return cast("BinaryIO", stream.fileobj) if isinstance(stream, gzip.GzipFile) else stream
 
 
-def _fingerprint(*parts: str | bytes) -> str:
+def fingerprint(*parts: str | bytes) -> str:
+    """What tells sources apart, from what makes them up."""
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 import structlog
@@ -28,6 +28,7 @@ class Stage:
     `close_partition` gets that context when the partition is given up; an open_partition that is cancelled by that
     cleans up after itself. The context may be updated in memory as the agent goes: a failed transaction ends the
     process. `hook` is called with the name of each named point (for tests). Every error ends the process, status 70.
+    `counts` gives what else of its work is to be shown with the stage's progress, by name.
     """
 
     def __init__(
@@ -38,8 +39,10 @@ class Stage:
         open_partition: OpenPartition | None = None,
         close_partition: ClosePartition | None = None,
         hook: Callable[[str], None] = lambda point: None,
+        counts: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
         self.config = config
+        self.counts = counts
         self.channel: Any = app.channel(maxsize=1)
         self._app = app
         self._open_partition = open_partition

@@ -56,7 +56,12 @@ def test_only_settings_without_a_default_value_are_commented_out() -> None:
         for key in values
         if key not in told[table]
     }
-    assert absent == {("kafka", "bootstrap_servers"), ("analyze", "model"), ("analyze", "constant_ms")}
+    assert absent == {
+        ("kafka", "bootstrap_servers"),
+        ("archive", "folder"),
+        ("analyze", "model"),
+        ("analyze", "constant_ms"),
+    }
     assert {key for key in defaults if key not in told} == {"state_dir"}
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from newswire.pipeline.feeds.collector import Collector, PartitionPoller
 from newswire.pipeline.feeds.feedstate import FeedState, load
 from newswire.pipeline.feeds.polls import Poll
 from newswire.pipeline.feeds.step import CollectStep
-from newswire.pipeline.settings import Settings
+from newswire.pipeline.settings import ArchiveSettings, Settings
 from newswire.pipeline.stage import PartitionClosed
 from newswire.pipeline.step import Result, Source
 from newswire.schemas import DeadLetter, FeedSettings, RawArticle
@@ -26,9 +27,9 @@ ADDED = datetime(2026, 2, 1, tzinfo=UTC)
 class Harness:
     """A partition, and the agent: takes settings records and finished polls in turn, into one state."""
 
-    def __init__(self, **collect: Any) -> None:
+    def __init__(self, archive: Path | None = None, **collect: Any) -> None:
         options = {"allow_private": True, "host_spacing": 0.0, "timeout": 10.0, "parse_timeout": 20.0, **collect}
-        self.settings = Settings(collect=options)
+        self.settings = Settings(collect=options, archive=ArchiveSettings(folder=archive))
         self.clock = FakeClock()
         self.state = MemoryState()
         self.step = CollectStep(self.settings)
