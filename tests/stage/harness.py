@@ -134,7 +134,10 @@ class Worker:
 
 
 class Bench:
-    """Topics, a feeder, workers and a count of the output, in one namespace; `async with` one."""
+    """Topics, a feeder, workers and a count of the output, in one namespace; `async with` one.
+
+    `doors` gives workers, by name, an address of their own at which they find the broker.
+    """
 
     def __init__(
         self,
@@ -145,6 +148,7 @@ class Bench:
         seed: int,
         rate: float = 80.0,
         changelog: Mapping[str, str] | None = None,
+        doors: Mapping[str, str] | None = None,
         **spec: Any,
     ) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -157,6 +161,7 @@ class Bench:
         self._folder = folder
         self._namespace = namespace
         self._changelog = changelog or {}
+        self._doors = doors or {}
         self._rate = rate
         self._feeding = True
         self._tasks: list[asyncio.Task[None]] = []
@@ -196,7 +201,8 @@ class Bench:
     def start(self, name: str, **changes: Any) -> Worker:
         """Start the worker `name`; it is started again whenever it ends by itself, then without `changes`."""
         base = self._spec if self._spec.state_dir is None else replace(self._spec, state_dir=self.state_dir(name))
-        self.workers[name] = Worker(replace(base, name=name, **changes))
+        servers = self._doors.get(name, self.bootstrap_servers)
+        self.workers[name] = Worker(replace(base, **{"name": name, "bootstrap_servers": servers, **changes}))
         return self.workers[name]
 
     async def end(self, name: str, signum: int = signal.SIGTERM) -> int:
