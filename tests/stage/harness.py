@@ -162,6 +162,7 @@ class Bench:
         self._namespace = namespace
         self._changelog = changelog or {}
         self._doors = doors or {}
+        self._instances: dict[str, str] = {}
         self._rate = rate
         self._feeding = True
         self._tasks: list[asyncio.Task[None]] = []
@@ -199,10 +200,12 @@ class Bench:
         return self._folder / f"{self._namespace}-{name}"
 
     def start(self, name: str, **changes: Any) -> Worker:
-        """Start the worker `name`; it is started again whenever it ends by itself, then without `changes`."""
+        """Start the worker `name`; whenever it ends by itself it is started again, without `changes` but `instance`."""
         base = self._spec if self._spec.state_dir is None else replace(self._spec, state_dir=self.state_dir(name))
+        instance = self._instances[name] = changes.get("instance", self._instances.get(name, ""))
         servers = self._doors.get(name, self.bootstrap_servers)
-        self.workers[name] = Worker(replace(base, **{"name": name, "bootstrap_servers": servers, **changes}))
+        own = {"name": name, "bootstrap_servers": servers, "instance": instance}
+        self.workers[name] = Worker(replace(base, **{**own, **changes}))
         return self.workers[name]
 
     async def end(self, name: str, signum: int = signal.SIGTERM) -> int:
@@ -240,10 +243,14 @@ class Bench:
         """Let a random time pass, so that the next fault hits anywhere."""
         await asyncio.sleep(self.random.uniform(low, high))
 
-    async def finish(self, seconds: float = 60.0) -> Findings:
-        """Stop feeding, let the workers catch up if they can within `seconds`, end them, and check the topics."""
+    async def stop_feeding(self) -> None:
+        """Feed nothing more."""
         self._feeding = False
         await self._tasks[0]
+
+    async def finish(self, seconds: float = 60.0) -> Findings:
+        """Stop feeding, let the workers catch up if they can within `seconds`, end them, and check the topics."""
+        await self.stop_feeding()
         if not self.workers:
             self.start("a")
         with suppress(TimeoutError):  # the check says what is missing

@@ -52,6 +52,23 @@ async def test_a_static_member_that_is_killed_costs_no_session(kafka: Any, names
         assert (await bench.finish()).faults == 0
 
 
+async def test_an_idle_zombie_ends_when_its_place_is_taken(kafka: Any, namespace: str, tmp_path: Path) -> None:
+    async with bench_on(kafka, namespace, tmp_path) as bench:
+        zombie = bench.start("a")
+        await bench.caught_up()
+        await bench.stop_feeding()
+        await bench.caught_up()
+        zombie.send(signal.SIGSTOP)
+        del bench.workers["a"]
+        bench.start("elsewhere", instance="a")
+        await bench.serves("elsewhere", 0, 4)
+        zombie.send(signal.SIGCONT)
+        assert await zombie.ended(15) == FATAL
+        assert "PlaceTaken" in bench.log
+        assert (await bench.finish()).faults == 0
+        assert bench.exits == []
+
+
 async def test_work_alone_is_exactly_once_too(kafka: Any, namespace: str, tmp_path: Path) -> None:
     signals = [signal.SIGKILL] * 4 + [signal.SIGTERM] * 2
     async with bench_on(kafka, namespace, tmp_path, ticks=True) as bench:

@@ -24,6 +24,7 @@ from tests.conftest import DOORS, Kafka
 from tests.stage.checker import Findings
 from tests.stage.harness import COMPACTING, Bench
 from tests.stage.outages import unreachable
+from tests.stage.twins import replaced, twins, twins_at_once
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -199,10 +200,17 @@ SERIES = {
     "rebalance by kill": Series(partial(rebalances, signum=signal.SIGKILL)),
     "zombie": Series(zombies, {"state_dir": Path()}, fenced=1),
     "exception": Series(exceptions, {"static": True}, fenced=ROUNDS),
+    "static zombie replaced": Series(
+        partial(replaced, rounds=2 * LONG_ROUNDS), {"state_dir": Path(), "static": True}, fenced=2 * LONG_ROUNDS
+    ),
+    "static twins": Series(partial(twins, rounds=LONG_ROUNDS), {"state_dir": Path(), "static": True}, fenced=1),
+    "static twins at once": Series(
+        partial(twins_at_once, rounds=LONG_ROUNDS), {"state_dir": Path(), "static": True}, fenced=1
+    ),
     "negative control": Series(unfenced_zombies, {"own_ids": True}, broken=True),
     **{
         f"broker unreachable, {mode}": Series(
-            partial(unreachable, mode=mode, rounds=LONG_ROUNDS), {"state_dir": Path()}, doors="ab"
+            partial(unreachable, mode=mode, rounds=LONG_ROUNDS), {"state_dir": Path(), "static": True}, doors="ab"
         )
         for mode in ("stall", "cut", "delay")
     },

@@ -24,6 +24,7 @@ class WorkerSpec:
     It stops itself (SIGSTOP) when it passes the hook point `pause_at` the `pause_count`th time, raises at record
     `raise_at`, blocks for ever at record `block_at`, waits for ever at record `wait_at`, kills itself at record
     `kill_at` while that has fewer than three attempts. With `ticks` it counts in each partition and reads nothing.
+    A `static` worker is called `instance` in the group, or else `name`, which is its owner's name too.
     `own_ids` is the negative control: a transactional id per worker, which fences nobody.
     """
 
@@ -33,6 +34,7 @@ class WorkerSpec:
     name: str = "a"
     state_dir: Path | None = None
     static: bool = False
+    instance: str = ""
     pause_at: str | None = None
     pause_count: int = 1
     raise_at: int | None = None
@@ -63,7 +65,8 @@ class WorkerSpec:
             interval=self.interval,
             session_timeout_ms=self.session_timeout_ms,
             transaction_timeout_ms=self.transaction_timeout_ms,
-            instance_id=self.name if self.static else None,
+            instance_id=(self.instance or self.name) if self.static else None,
+            instance_owner=self.name if self.static else None,
             max_record_bytes=self.max_record_bytes,
             stall_seconds=self.stall_seconds,
             work_seconds=self.work_seconds,
