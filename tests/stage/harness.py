@@ -47,12 +47,14 @@ async def wait_until(condition: Callable[[], bool], what: str, seconds: float = 
         await asyncio.sleep(0.02)
 
 
-async def create_topics(bootstrap_servers: str, topics: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
+async def create_topics(
+    bootstrap_servers: str, topics: Mapping[str, tuple[int, Mapping[str, str]]], replicas: int = 1
+) -> None:
     """Create topics (name -> partitions and settings) and wait until clients see them."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
-        made = [NewTopic(name, count, 1, topic_configs=dict(conf)) for name, (count, conf) in topics.items()]
+        made = [NewTopic(name, count, replicas, topic_configs=dict(conf)) for name, (count, conf) in topics.items()]
         await admin.create_topics(made)
         deadline = time.monotonic() + 30
         while any(not d["partitions"] or d["error_code"] for d in await admin.describe_topics(list(topics))):
@@ -149,6 +151,7 @@ class Bench:
         rate: float = 80.0,
         changelog: Mapping[str, str] | None = None,
         doors: Mapping[str, str] | None = None,
+        replicas: int = 1,
         **spec: Any,
     ) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -162,6 +165,7 @@ class Bench:
         self._namespace = namespace
         self._changelog = changelog or {}
         self._doors = doors or {}
+        self._replicas = replicas
         self._instances: dict[str, str] = {}
         self._rate = rate
         self._feeding = True
@@ -174,7 +178,7 @@ class Bench:
             self.topic(name): (PARTITIONS, compacted if name == "changelog" else {})
             for name in ("raw", "out", "new", "attempts", "changelog")
         }
-        await create_topics(self.bootstrap_servers, topics)
+        await create_topics(self.bootstrap_servers, topics, self._replicas)
         running = (self._feed(), self._count(), self._keep_up()) if not self._spec.ticks else (self._keep_up(),)
         self._tasks = [asyncio.create_task(task) for task in running]
         return self
