@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from resource import RLIM_INFINITY
 from typing import Any
 
 import psutil
@@ -19,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from newswire.pipeline.stage.records import RESERVED
+from tests.full_disk import limit_files
 from tests.stage import worker
 from tests.stage.checker import Findings, Log, check
 from tests.stage.worker import WorkerSpec
@@ -116,6 +118,11 @@ class Worker:
         if self.exit_code is None:
             os.kill(self._pid, signum)
 
+    def limit_files(self, size: int = RLIM_INFINITY) -> None:
+        """Let it write no file beyond so many bytes."""
+        if self.exit_code is None:
+            limit_files(self._pid, size)
+
     async def end(self, signum: int = signal.SIGTERM, seconds: float = 45.0) -> int:
         """Send a signal, wait for the end, return the exit code; killed after `seconds`, which is -9."""
         self.send(signum)
@@ -211,6 +218,18 @@ class Bench:
         own = {"name": name, "bootstrap_servers": servers, "instance": instance}
         self.workers[name] = Worker(replace(base, **{**own, **changes}))
         return self.workers[name]
+
+    def fill_disk(self, room: int) -> None:
+        """Let no file of the workers, of now and later, grow beyond so many bytes over the log's size."""
+        self._spec = replace(self._spec, disk_room=room)
+        for running in self.workers.values():
+            running.limit_files(self._spec.log.stat().st_size + room)
+
+    def free_disk(self) -> None:
+        """Room again, also for the workers of now."""
+        self._spec = replace(self._spec, disk_room=None)
+        for running in self.workers.values():
+            running.limit_files()
 
     async def end(self, name: str, signum: int = signal.SIGTERM) -> int:
         """End the worker `name` for good and return its exit code."""
