@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from newswire.pipeline.broker.embedded import EmbeddedBroker, Running
+from newswire.pipeline.broker.embedded import Running
+from tests.proxy import ProxiedBroker, Proxy
+
+DOORS = 8
 
 
 class Kafka:
-    """An embedded broker on a folder of its own, for one or many tests."""
+    """An embedded broker on a folder of its own, for one or many tests; with DOORS ways to it through a proxy."""
 
     def __init__(self) -> None:
         # Not under tmp_path: pytest keeps that, and a broker's data is large.
         self.state_dir = Path(tempfile.mkdtemp(prefix="newswire-kafka-"))
-        self.broker = EmbeddedBroker(self.state_dir)
+        self.broker = ProxiedBroker(self.state_dir, DOORS)
         self.running: Running | None = None
 
     def start(self) -> "Kafka":
@@ -30,6 +33,10 @@ class Kafka:
         """host:port of the broker; the same through kill and restart."""
         assert self.running is not None
         return self.running.bootstrap_servers
+
+    def proxy(self, number: int = 0) -> Proxy:
+        """A proxy before the broker, for clients that start at its address; enter each number once at a time."""
+        return self.broker.proxy(number)
 
     @property
     def pid(self) -> int:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from resource import RLIM_INFINITY
 from typing import Any
 
 import psutil
@@ -19,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from newswire.pipeline.stage.records import RESERVED
+from tests.full_disk import limit_files
 from tests.stage import worker
 from tests.stage.checker import Findings, Log, check
 from tests.stage.worker import WorkerSpec
@@ -47,12 +49,14 @@ async def wait_until(condition: Callable[[], bool], what: str, seconds: float = 
         await asyncio.sleep(0.02)
 
 
-async def create_topics(bootstrap_servers: str, topics: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
+async def create_topics(
+    bootstrap_servers: str, topics: Mapping[str, tuple[int, Mapping[str, str]]], replicas: int = 1
+) -> None:
     """Create topics (name -> partitions and settings) and wait until clients see them."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
     await admin.start()
     try:
-        made = [NewTopic(name, count, 1, topic_configs=dict(conf)) for name, (count, conf) in topics.items()]
+        made = [NewTopic(name, count, replicas, topic_configs=dict(conf)) for name, (count, conf) in topics.items()]
         await admin.create_topics(made)
         deadline = time.monotonic() + 30
         while any(not d["partitions"] or d["error_code"] for d in await admin.describe_topics(list(topics))):
@@ -114,6 +118,11 @@ class Worker:
         if self.exit_code is None:
             os.kill(self._pid, signum)
 
+    def limit_files(self, size: int = RLIM_INFINITY) -> None:
+        """Let it write no file beyond so many bytes."""
+        if self.exit_code is None:
+            limit_files(self._pid, size)
+
     async def end(self, signum: int = signal.SIGTERM, seconds: float = 45.0) -> int:
         """Send a signal, wait for the end, return the exit code; killed after `seconds`, which is -9."""
         self.send(signum)
@@ -134,7 +143,10 @@ class Worker:
 
 
 class Bench:
-    """Topics, a feeder, workers and a count of the output, in one namespace; `async with` one."""
+    """Topics, a feeder, workers and a count of the output, in one namespace; `async with` one.
+
+    `doors` gives workers, by name, an address of their own at which they find the broker.
+    """
 
     def __init__(
         self,
@@ -145,6 +157,8 @@ class Bench:
         seed: int,
         rate: float = 80.0,
         changelog: Mapping[str, str] | None = None,
+        doors: Mapping[str, str] | None = None,
+        replicas: int = 1,
         **spec: Any,
     ) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -157,6 +171,9 @@ class Bench:
         self._folder = folder
         self._namespace = namespace
         self._changelog = changelog or {}
+        self._doors = doors or {}
+        self._replicas = replicas
+        self._instances: dict[str, str] = {}
         self._rate = rate
         self._feeding = True
         self._tasks: list[asyncio.Task[None]] = []
@@ -168,7 +185,7 @@ class Bench:
             self.topic(name): (PARTITIONS, compacted if name == "changelog" else {})
             for name in ("raw", "out", "new", "attempts", "changelog")
         }
-        await create_topics(self.bootstrap_servers, topics)
+        await create_topics(self.bootstrap_servers, topics, self._replicas)
         running = (self._feed(), self._count(), self._keep_up()) if not self._spec.ticks else (self._keep_up(),)
         self._tasks = [asyncio.create_task(task) for task in running]
         return self
@@ -194,10 +211,25 @@ class Bench:
         return self._folder / f"{self._namespace}-{name}"
 
     def start(self, name: str, **changes: Any) -> Worker:
-        """Start the worker `name`; it is started again whenever it ends by itself, then without `changes`."""
+        """Start the worker `name`; whenever it ends by itself it is started again, without `changes` but `instance`."""
         base = self._spec if self._spec.state_dir is None else replace(self._spec, state_dir=self.state_dir(name))
-        self.workers[name] = Worker(replace(base, name=name, **changes))
+        instance = self._instances[name] = changes.get("instance", self._instances.get(name, ""))
+        servers = self._doors.get(name, self.bootstrap_servers)
+        own = {"name": name, "bootstrap_servers": servers, "instance": instance}
+        self.workers[name] = Worker(replace(base, **{**own, **changes}))
         return self.workers[name]
+
+    def fill_disk(self, room: int) -> None:
+        """Let no file of the workers, of now and later, grow beyond so many bytes over the log's size."""
+        self._spec = replace(self._spec, disk_room=room)
+        for running in self.workers.values():
+            running.limit_files(self._spec.log.stat().st_size + room)
+
+    def free_disk(self) -> None:
+        """Room again, also for the workers of now."""
+        self._spec = replace(self._spec, disk_room=None)
+        for running in self.workers.values():
+            running.limit_files()
 
     async def end(self, name: str, signum: int = signal.SIGTERM) -> int:
         """End the worker `name` for good and return its exit code."""
@@ -234,10 +266,14 @@ class Bench:
         """Let a random time pass, so that the next fault hits anywhere."""
         await asyncio.sleep(self.random.uniform(low, high))
 
-    async def finish(self, seconds: float = 60.0) -> Findings:
-        """Stop feeding, let the workers catch up if they can within `seconds`, end them, and check the topics."""
+    async def stop_feeding(self) -> None:
+        """Feed nothing more."""
         self._feeding = False
         await self._tasks[0]
+
+    async def finish(self, seconds: float = 60.0) -> Findings:
+        """Stop feeding, let the workers catch up if they can within `seconds`, end them, and check the topics."""
+        await self.stop_feeding()
         if not self.workers:
             self.start("a")
         with suppress(TimeoutError):  # the check says what is missing

@@ -15,7 +15,7 @@ from aiokafka.errors import CommitFailedError
 
 from newswire.pipeline.stage.position import POSITION_KEY, InputPosition
 from newswire.pipeline.stage.rocks import RocksStore
-from tests.stage.harness import Bench, read_all
+from tests.stage.harness import Bench, read_all, wait_until
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -50,6 +50,23 @@ async def test_a_static_member_that_is_killed_costs_no_session(kafka: Any, names
         await bench.caught_up()
         assert time.monotonic() - began < 30
         assert (await bench.finish()).faults == 0
+
+
+async def test_an_idle_zombie_ends_when_its_place_is_taken(kafka: Any, namespace: str, tmp_path: Path) -> None:
+    async with bench_on(kafka, namespace, tmp_path) as bench:
+        zombie = bench.start("a")
+        await bench.caught_up()
+        await bench.stop_feeding()
+        await bench.caught_up()
+        zombie.send(signal.SIGSTOP)
+        del bench.workers["a"]
+        bench.start("elsewhere", instance="a")
+        await bench.serves("elsewhere", 0, 4)
+        zombie.send(signal.SIGCONT)
+        assert await zombie.ended(15) == FATAL
+        assert "PlaceTaken" in bench.log
+        assert (await bench.finish()).faults == 0
+        assert bench.exits == []
 
 
 async def test_work_alone_is_exactly_once_too(kafka: Any, namespace: str, tmp_path: Path) -> None:
@@ -192,6 +209,20 @@ async def test_two_processes_on_one_state_folder(kafka: Any, namespace: str, tmp
         held.close()
         bench.start("a")
         assert (await bench.finish()).faults == 0
+
+
+async def test_a_full_disk_and_room_again(kafka: Any, namespace: str, tmp_path: Path) -> None:
+    async with bench_on(kafka, namespace, tmp_path, rate=300, interval=0.03) as bench:
+        bench.start("a")
+        await bench.caught_up()
+        bench.fill_disk(3_000)
+        await wait_until(lambda: len(bench.exits) >= 2, "two processes that end on a full disk")
+        bench.free_disk()
+        await bench.caught_up()
+        assert (await bench.finish()).faults == 0
+        assert {code for _, code in bench.exits} == {FATAL}
+        assert "StateWriteFailed" in bench.log
+        assert "disk full" in bench.log
 
 
 async def test_batches_that_end_by_time_lose_nothing(kafka: Any, namespace: str, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The stage under faults: whatever dies, each record stands on the topics exactly once, and the state is right.
 
 Each series has a namespace of its own and all selected ones run side by side, since most of their time is waiting for
-group sessions to end. The seed is printed; NEWSWIRE_TEST_SEED sets it.
+group sessions to end. The seed is printed; NEWSWIRE_TEST_SEED sets it, NEWSWIRE_TEST_ROUNDS the rounds.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import shutil
 import signal
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -19,12 +20,16 @@ from typing import Any
 import pytest
 
 from newswire.pipeline.broker.embedded import EmbeddedBroker
+from tests.conftest import DOORS, Kafka
 from tests.stage.checker import Findings
 from tests.stage.harness import COMPACTING, Bench
+from tests.stage.outages import unreachable
+from tests.stage.twins import replaced, twins, twins_at_once
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
-ROUNDS = 5
+ROUNDS = int(os.environ.get("NEWSWIRE_TEST_ROUNDS", 5))
+LONG_ROUNDS = max(1, ROUNDS // 5)  # of those that take long
 AT_ONCE = 6
 FENCED = 70
 
@@ -34,13 +39,15 @@ class Series:
     """One kind of fault: the rounds and what the bench is like.
 
     `fenced` is the least number of exits with 70; `own_broker` gives the rounds a broker of their own, where a worker
-    may also end with 1 because there is none to start with; `broken` says that the checker must find faults.
+    may also end with 1 because there is none to start with; `doors` are the workers that reach the shared one through a
+    proxy each, by name; `broken` says that the checker must find faults.
     """
 
     rounds: Callable[..., Awaitable[None]]
     bench: dict[str, Any] = field(default_factory=dict)
     fenced: int = 0
     own_broker: bool = False
+    doors: str = ""
     broken: bool = False
 
 
@@ -193,7 +200,20 @@ SERIES = {
     "rebalance by kill": Series(partial(rebalances, signum=signal.SIGKILL)),
     "zombie": Series(zombies, {"state_dir": Path()}, fenced=1),
     "exception": Series(exceptions, {"static": True}, fenced=ROUNDS),
+    "static zombie replaced": Series(
+        partial(replaced, rounds=2 * LONG_ROUNDS), {"state_dir": Path(), "static": True}, fenced=2 * LONG_ROUNDS
+    ),
+    "static twins": Series(partial(twins, rounds=LONG_ROUNDS), {"state_dir": Path(), "static": True}, fenced=1),
+    "static twins at once": Series(
+        partial(twins_at_once, rounds=LONG_ROUNDS), {"state_dir": Path(), "static": True}, fenced=1
+    ),
     "negative control": Series(unfenced_zombies, {"own_ids": True}, broken=True),
+    **{
+        f"broker unreachable, {mode}": Series(
+            partial(unreachable, mode=mode, rounds=LONG_ROUNDS), {"state_dir": Path(), "static": True}, doors="ab"
+        )
+        for mode in ("stall", "cut", "delay")
+    },
     **{
         f"zombie {point}": Series(partial(zombies_at, point=point), fenced=fenced)
         for point, fenced in {
@@ -217,7 +237,7 @@ def seed() -> int:
 
 @pytest.fixture(scope="module")
 def reports(
-    request: pytest.FixtureRequest, kafka: Any, seed: int, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, kafka: Kafka, seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Report | Exception]:
     """What came of the selected series, run side by side."""
     chosen: list[str] = [
@@ -227,22 +247,30 @@ def reports(
     ]
     print(f"NEWSWIRE_TEST_SEED={seed}")
     folder = tmp_path_factory.mktemp("faults")
-    return asyncio.run(_run_all(chosen, kafka.bootstrap_servers, folder, seed))
+    return asyncio.run(_run_all(chosen, kafka, folder, seed))
 
 
-async def _run_all(names: list[str], bootstrap_servers: str, folder: Path, seed: int) -> dict[str, Report | Exception]:
+async def _run_all(names: list[str], kafka: Kafka, folder: Path, seed: int) -> dict[str, Report | Exception]:
     gate = asyncio.Semaphore(AT_ONCE)
+    doors = iter(range(DOORS))
 
     async def run(name: str) -> Report | Exception:
         async with gate:
             series, began = SERIES[name], time.monotonic()
             namespace = f"f{seed:x}{random.randbytes(3).hex()}"
             own = EmbeddedBroker(folder / namespace) if series.own_broker else None
-            servers = (await asyncio.to_thread(own.ensure)).bootstrap_servers if own else bootstrap_servers
-            bench = Bench(servers, namespace, folder, seed=seed + list(SERIES).index(name), **series.bench)
+            servers = (await asyncio.to_thread(own.ensure)).bootstrap_servers if own else kafka.bootstrap_servers
+            proxies = {worker: kafka.proxy(next(doors)) for worker in series.doors}
+            addresses = {worker: proxy.address for worker, proxy in proxies.items()}
+            number = seed + list(SERIES).index(name)
+            bench = Bench(servers, namespace, folder, seed=number, doors=addresses, **series.bench)
             try:
-                async with bench:
-                    await (series.rounds(bench, own) if own else series.rounds(bench))
+                async with AsyncExitStack() as stack:
+                    for proxy in proxies.values():
+                        await stack.enter_async_context(proxy)
+                    await stack.enter_async_context(bench)
+                    given = (own,) if own else (proxies,) if proxies else ()
+                    await series.rounds(bench, *given)
                     findings = await bench.finish(10.0 if series.broken else 60.0)
                 report = Report(findings, bench.exits, bench.fed, time.monotonic() - began, bench.log)
                 print(f"{name}: {report.fed} records, exits {report.exits}, {report.seconds:.0f} s, {findings}")

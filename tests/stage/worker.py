@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from newswire.pipeline.stage import Batch, Partition, Stage, StageApp, StageConfig, run_stages
+from tests.full_disk import limit_files
 from tests.stage.model import decide
 
 
@@ -24,7 +25,9 @@ class WorkerSpec:
     It stops itself (SIGSTOP) when it passes the hook point `pause_at` the `pause_count`th time, raises at record
     `raise_at`, blocks for ever at record `block_at`, waits for ever at record `wait_at`, kills itself at record
     `kill_at` while that has fewer than three attempts. With `ticks` it counts in each partition and reads nothing.
-    `own_ids` is the negative control: a transactional id per worker, which fences nobody.
+    A `static` worker is called `instance` in the group, or else `name`, which is its owner's name too.
+    With `disk_room` no file of it may grow beyond so many bytes over the log's size. `own_ids` is the negative control:
+    a transactional id per worker, which fences nobody.
     """
 
     namespace: str
@@ -33,6 +36,7 @@ class WorkerSpec:
     name: str = "a"
     state_dir: Path | None = None
     static: bool = False
+    instance: str = ""
     pause_at: str | None = None
     pause_count: int = 1
     raise_at: int | None = None
@@ -40,6 +44,7 @@ class WorkerSpec:
     block_at: int | None = None
     wait_at: int | None = None
     ticks: bool = False
+    disk_room: int | None = None
     own_ids: bool = False
     interval: float = 0.1
     batch_max: int = 100
@@ -63,7 +68,8 @@ class WorkerSpec:
             interval=self.interval,
             session_timeout_ms=self.session_timeout_ms,
             transaction_timeout_ms=self.transaction_timeout_ms,
-            instance_id=self.name if self.static else None,
+            instance_id=(self.instance or self.name) if self.static else None,
+            instance_owner=self.name if self.static else None,
             max_record_bytes=self.max_record_bytes,
             stall_seconds=self.stall_seconds,
             work_seconds=self.work_seconds,
@@ -97,6 +103,8 @@ def main(spec: WorkerSpec) -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    if spec.disk_room is not None:
+        limit_files(os.getpid(), os.fstat(1).st_size + spec.disk_room)
     structlog.contextvars.bind_contextvars(worker=spec.name, pid=os.getpid())
     structlog.get_logger().info("worker starts", pause_at=spec.pause_at)
     asyncio.run(_tick(spec) if spec.ticks else _run(spec))

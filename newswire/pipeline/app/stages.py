@@ -1,6 +1,7 @@
 """How a role's stage is configured, and the names of the topics that it joins."""
 
 import socket
+import uuid
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -48,6 +49,16 @@ class Worker:
         place = sha256(str(self.settings.state_dir.absolute()).encode()).hexdigest()[:8]
         return f"{socket.gethostname()}-{place}-{self.name}-{role}"
 
+    @property
+    def owner(self) -> str:
+        """What tells this worker from one on another host that has all its names by mistake: drawn once, and kept."""
+        file = self.folder.parent / f"{self.name}.owner"
+        if not file.exists():
+            draft = file.with_name(f"{file.name}.new")
+            draft.write_text(uuid.uuid4().hex)
+            draft.replace(file)
+        return file.read_text()
+
 
 def stage_config(worker: Worker, role: str) -> StageConfig:
     """The configuration of a role's stage in this worker."""
@@ -64,6 +75,7 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         session_timeout_ms=settings.kafka.session_timeout_ms,
         transaction_timeout_ms=settings.kafka.transaction_timeout_ms,
         instance_id=worker.instance(role),
+        instance_owner=worker.owner,
         stall_seconds=settings.run.stall_seconds,
         client_options=worker.connection.options,
     )

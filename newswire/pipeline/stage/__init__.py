@@ -5,6 +5,7 @@ from newswire.pipeline.stage.batch import Batch
 from newswire.pipeline.stage.config import StageConfig
 from newswire.pipeline.stage.errors import (
     PartitionClosed,
+    PlaceTaken,
     RecordTooLarge,
     StageError,
     StageMisuse,
@@ -26,6 +27,7 @@ __all__ = [
     "InputRecord",
     "Partition",
     "PartitionClosed",
+    "PlaceTaken",
     "RecordTooLarge",
     "Stage",
     "StageApp",

@@ -5,6 +5,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from newswire.pipeline.stage.config import StageConfig
+from newswire.pipeline.stage.place import client_id
 
 FETCH_BYTES: Final = 2_000_000
 _BATCH_BYTES: Final = 900_000  # a single larger record gets a batch of its own
@@ -61,5 +62,5 @@ def new_member(config: StageConfig) -> Any:
         session_timeout_ms=config.session_timeout_ms,
         heartbeat_interval_ms=max(300, config.session_timeout_ms // 6),
         rebalance_timeout_ms=config.rebalance_timeout_ms,
-        **config.client_options,
+        **{**config.client_options, "client_id": client_id(config)},
     )

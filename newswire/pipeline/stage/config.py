@@ -13,6 +13,8 @@ class StageConfig:
     `changelog` has as many partitions as `input_topic` and is compacted. `state_dir` is a cache that can be deleted at
     any time; without it the state is kept in memory and no attempts are counted. `instance_id` makes the member of the
     group a static one: a restart within the session timeout gets its partitions back without a rebalance.
+    `instance_owner` is the same after each start of this worker, and no other worker's: with it, a second process with
+    the same instance_id does not take the first one's place.
     `fetch_wait_ms` is how long the broker holds a fetch that finds nothing; what else that client asks waits behind it.
     `cache_max_age_s` must be well below the changelog's delete.retention.ms. Raises ValueError on settings that
     contradict each other.
@@ -32,6 +34,7 @@ class StageConfig:
     transaction_timeout_ms: int = 30_000
     rebalance_timeout_ms: int = 6_000
     instance_id: str | None = None
+    instance_owner: str | None = None
     max_record_bytes: int = 8_000_000
     fetch_wait_ms: int = 500
     stall_seconds: float = 60.0

@@ -37,6 +37,10 @@ class StateLocked(StageError):
     """Another process holds this state folder."""
 
 
+class PlaceTaken(StageError):
+    """Another process is this static member of the group; the message says what to do."""
+
+
 class StateWriteFailed(StageError):
     """The local state could not be written: a full disk, a missing folder, no permission."""
 

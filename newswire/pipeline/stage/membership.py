@@ -7,13 +7,15 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
 
 from newswire.pipeline.stage.app import StageApp
 from newswire.pipeline.stage.batch import Batch
 from newswire.pipeline.stage.clients import TopicPartition, new_member
 from newswire.pipeline.stage.config import StageConfig
-from newswire.pipeline.stage.errors import StageMisuse, Stuck, fatal
+from newswire.pipeline.stage.errors import PlaceTaken, StageMisuse, Stuck, fatal
 from newswire.pipeline.stage.partition import Clock
+from newswire.pipeline.stage.place import check_place, wait_for_place
 from newswire.pipeline.stage.progress import StageProgress, Watchdog
 from newswire.pipeline.stage.task import ClosePartition, OpenPartition, PartitionTask, Surroundings
 
@@ -73,7 +75,8 @@ class Stage:
     async def start(self) -> None:
         """Join the group; returns when it has given this member its share, which may be nothing.
 
-        The app has to be started before. Raises StageMisuse without an agent, and what the Kafka client raises.
+        The app has to be started before. A place in the group that another process holds ends this one; one whose
+        holder died is waited for. Raises StageMisuse without an agent, and what the Kafka client raises.
         """
         if not self._registered:
             raise StageMisuse(f"{self.config.group} has no agent")
@@ -90,10 +93,18 @@ class Stage:
             hook=self._hook,
             fatal=self._fatal,
         )
+        try:
+            await wait_for_place(self.config)
+        except PlaceTaken as error:
+            self._fatal(error)
         self._watchdog.start()
         self._member = new_member(self.config)
         self._member.subscribe([self.config.input_topic], listener=_Listener(self._revoked, self._assigned))
-        await self._member.start()
+        try:
+            await self._member.start()
+        except KafkaError as error:
+            await self._check_place(error)
+            raise
         self._polling = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
@@ -134,7 +145,16 @@ class Stage:
         except asyncio.CancelledError:
             raise
         except BaseException as error:
+            await self._check_place(error)
             self._fatal(error)
+
+    async def _check_place(self, error: BaseException) -> None:
+        """The client has no words for a lost place: tell whether that is behind its error."""
+        try:
+            await check_place(self.config)
+        except PlaceTaken as taken:
+            taken.__cause__ = error
+            self._fatal(taken)
 
     async def _assigned(self, partitions: list[TopicPartition]) -> None:
         if self._closing:
@@ -149,6 +169,8 @@ class Stage:
         if self._tasks:
             self._log.info("revoked", partitions=sorted(partition.partition for partition in partitions))
         await self._stop_tasks()
+        if partitions and not self._closing:
+            await check_place(self.config)  # it may be lost, and the member is about to ask for it again
 
     async def _stop_tasks(self) -> None:
         async with self._stopping:  # SIGTERM may come while a rebalance stops them
