@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test lint format types imports schemas bench clean
+.PHONY: setup demo test chaos lint format types imports schemas bench clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "newswire needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -20,6 +20,10 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Faults strike the running service at random, for MINUTES (40); SEED repeats a run.
+chaos: $(READY)
+	$(BIN)/python -m tests.crash.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

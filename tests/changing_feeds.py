@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from aiohttp import web
@@ -66,10 +66,14 @@ class ChangingFeeds:
                 entries.remove(old[-1])
         self.shown.add(version)
 
+    def document(self, entries: Sequence[Version]) -> bytes:
+        """The feed's body."""
+        return rss(*(version.title for version in entries))
+
     async def answer(self, request: web.Request) -> web.Response:
         """A feed's document, or 304 if it is the one the client has."""
         entries = self._feeds[request.path.removeprefix("/")]
-        body = rss(*(version.title for version in entries))
+        body = self.document(entries)
         etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
         status = 304 if request.headers.get("If-None-Match") == etag else 200
         self.answers[status] += 1
