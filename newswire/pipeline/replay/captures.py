@@ -8,7 +8,8 @@ from newswire.pipeline.feeds.feedstate import FeedState, load, save
 from newswire.pipeline.feeds.identity import raw_article_id
 from newswire.pipeline.feeds.parsed import Limits, NotAFeed
 from newswire.pipeline.feeds.worker import ParseFailed, ParseWorker
-from newswire.pipeline.replay.sources import Capture, CaptureError
+from newswire.pipeline.replay.items import Capture, CaptureError
+from newswire.pipeline.replay.where import Where
 from newswire.pipeline.replay.writer import CaptureReader, Decided
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import State
@@ -18,10 +19,11 @@ PATIENCE = 6
 
 
 @asynccontextmanager
-async def capture_reader(settings: Settings) -> AsyncIterator[CaptureReader]:
+async def capture_reader(settings: Settings, where: Where | None = None) -> AsyncIterator[CaptureReader]:
     """A reader of captures, with a parser process of its own while the block lasts.
 
-    The manifest's `feed` becomes the articles' `feed_url` as it stands, a plain name too.
+    The manifest's `feed` becomes the articles' `feed_url` as it stands, a plain name too. Articles that do not fulfil
+    `where` are known afterwards as the others are, but not collected.
     """
     timeout = settings.collect.parse_timeout * PATIENCE
     worker = ParseWorker(Limits.of(settings), timeout=timeout, memory_max=settings.collect.parse_memory_max)
@@ -34,8 +36,15 @@ async def capture_reader(settings: Settings) -> AsyncIterator[CaptureReader]:
             raise CaptureError(str(error)) from None
         decision = decide(feed, parsed, capture.at)
         save(state, decision.state, feed)
-        records = tuple((raw_article_id(article).encode(), article.encode()) for article in decision.articles)
-        return Decided(feed.public_url, records, decision.new, decision.changed, decision.seen)
+        articles = [article for article in decision.articles if where is None or where.holds_raw(article)]
+        return Decided(
+            feed=feed.public_url,
+            records=tuple((raw_article_id(article).encode(), article.encode()) for article in articles),
+            new=decision.new,
+            changed=decision.changed,
+            seen=decision.seen,
+            skipped=len(decision.articles) - len(articles),
+        )
 
     try:
         yield read
