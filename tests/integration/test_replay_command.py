@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.client import admin_client, existing_topics
+from newswire.pipeline.broker.topics import wire_topics
 from tests.conftest import Kafka
-from tests.integration.replaying import values
+from tests.integration.replaying import article, values
 from tests.wire import raw_lines
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
@@ -52,15 +55,28 @@ def newswire(kafka: Kafka, namespace: str, tmp_path: Path) -> Newswire:
     return Newswire(config)
 
 
-async def topics(kafka: Kafka, namespace: str) -> set[str]:
+async def ends(kafka: Kafka, namespace: str) -> dict[tuple[str, int], int]:
+    """Where each partition of a namespace ends."""
     async with admin_client(kafka.bootstrap_servers) as client:
-        return {name for name in await existing_topics(client) if name.startswith(f"{namespace}.")}
+        topics = {name: parts for name, parts in (await existing_topics(client)).items() if _is_of(name, namespace)}
+    async with AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers) as consumer:
+        partitions = [TopicPartition(name, number) for name, parts in topics.items() for number in range(len(parts))]
+        return {(at.topic, at.partition): end for at, end in (await consumer.end_offsets(partitions)).items()}
+
+
+def _is_of(topic: str, namespace: str) -> bool:
+    return topic.startswith(f"{namespace}.")
 
 
 async def test_whatever_the_speed_and_the_workers_the_bytes_are_those_of_enrich(
     kafka: Kafka, namespace: str, newswire: Newswire, tmp_path: Path
 ) -> None:
-    lines, state = tmp_path / "raw.jsonl", tmp_path / "state" / "workers"
+    live, state = f"{namespace}live", tmp_path / "state" / "workers"
+    await ensure_topics(kafka.bootstrap_servers, [spec for spec in wire_topics(live) if spec.name == f"{live}.raw"])
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+        await producer.send_and_wait(f"{live}.raw", article(1))
+    untouched = await ends(kafka, live)
+    lines = tmp_path / "raw.jsonl"
     lines.write_bytes(b"\n".join(raw_lines(150)) + b"\n")
     one, three, again = (f"{namespace}{name}" for name in ("one", "three", "again"))
     (code, enriched, errors), *replays = await asyncio.gather(
@@ -78,6 +94,7 @@ async def test_whatever_the_speed_and_the_workers_the_bytes_are_those_of_enrich(
         assert summary["collected"] == sum(summary["outcomes"].values()) == 150
         assert summary["sha256"] == hashlib.sha256(b"".join(line + b"\n" for line in emitted)).hexdigest()
 
+    untouched |= await ends(kafka, one)
     # what was emitted there once more: the copies and repeats, which it leaves out, decided nothing
     condition = "--where", "revision > 0 && duplicate.kind != 'exact'"
     code, told, errors = await newswire("replay", f"namespace:{one}", "--namespace", again, *condition)
@@ -88,6 +105,6 @@ async def test_whatever_the_speed_and_the_workers_the_bytes_are_those_of_enrich(
     told_again = [json.loads(value or b"") for _, value in await values(kafka, f"{again}.enriched")]
     assert [record["id"] for record in told_again] == [json.loads(line)["id"] for line in emitted]
 
-    # the live namespace has got nothing of it
-    assert not await topics(kafka, f"{namespace}live")
+    # neither the live namespace nor the source has got anything of it, on Kafka and here
+    assert {**await ends(kafka, live), **await ends(kafka, one)} == untouched
     assert {folder.name for folder in state.iterdir()} == {one, three, again}
