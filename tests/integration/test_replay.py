@@ -5,7 +5,6 @@ import contextlib
 import gzip
 import hashlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -24,11 +23,13 @@ from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.counters import read_counts
 from newswire.pipeline.replay.captures import capture_reader
 from newswire.pipeline.replay.driver import Status, Summary, replay
-from newswire.pipeline.replay.sources import Span, open_source
-from newswire.pipeline.replay.writer import Pace, Progress, ReplayError, open_writer
+from newswire.pipeline.replay.selection import Selection, Span
+from newswire.pipeline.replay.sources import open_source
+from newswire.pipeline.replay.writer import Pace, ReplayError, open_writer
 from newswire.pipeline.settings import Settings
 from newswire.schemas import RawArticle
 from tests.conftest import Kafka
+from tests.integration.replaying import article, values, write
 
 pytestmark = pytest.mark.broker
 
@@ -40,7 +41,8 @@ from pathlib import Path
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.replay import writer
 from newswire.pipeline.replay.captures import capture_reader
-from newswire.pipeline.replay.sources import Span, open_source
+from newswire.pipeline.replay.selection import Selection, Span
+from newswire.pipeline.replay.sources import open_source
 from newswire.pipeline.settings import Settings
 
 servers, namespace, source, commit, resume = sys.argv[1:]
@@ -58,24 +60,13 @@ class Mortal(writer.AIOKafkaProducer):
 async def main():
     writer.AIOKafkaProducer = Mortal
     settings = Settings(namespace=namespace)
-    opened = open_source(Path(source), Span(), settings.text)
+    opened = open_source(Path(source), Selection(), settings.text)
     async with capture_reader(settings) as reader:
         async with writer.open_writer(settings, Connection(servers), opened, reader, resume=resume == "resume") as one:
             await one.write(writer.Pace(None))
 
 asyncio.run(main())
 """
-
-
-def article(number: int, **fields: Any) -> bytes:
-    base = {
-        "feed_url": f"https://example.org/{number % 3}",
-        "entry_id": f"e{number}",
-        "title": f"Crane falls in town{number}",
-        "content": f"The harbour of town{number} was closed for {number} hours, pier {number} is out of use.",
-        "observed_at": f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z",
-    }
-    return json.dumps({**base, **fields}).encode()
 
 
 def rss(*items: tuple[str, str]) -> bytes:
@@ -121,38 +112,6 @@ async def make(kafka: Kafka, namespace: str) -> Callable[[str], Any]:
     return make
 
 
-async def values(kafka: Kafka, topic: str) -> list[tuple[bytes | None, bytes | None]]:
-    """The committed records of a topic, in order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka.bootstrap_servers, isolation_level="read_committed")
-    partition = TopicPartition(topic, 0)
-    found: list[tuple[bytes | None, bytes | None]] = []
-    await consumer.start()
-    try:
-        consumer.assign([partition])
-        await consumer.seek_to_beginning(partition)
-        end = (await consumer.end_offsets([partition]))[partition]
-        while await consumer.position(partition) < end:
-            records = (await consumer.getmany(partition, timeout_ms=500)).get(partition, [])
-            found += [(record.key, record.value) for record in records]
-    finally:
-        await consumer.stop()
-    return found
-
-
-async def write(
-    kafka: Kafka, namespace: str, path: Path, *, resume: bool = False, span: Span | None = None
-) -> Progress:
-    """Write a source in this process, to its end."""
-    settings = Settings(namespace=namespace)
-    source = open_source(path, span or Span(), settings.text)
-    async with (
-        capture_reader(settings) as reader,
-        open_writer(settings, Connection(kafka.bootstrap_servers), source, reader, resume=resume) as writer,
-    ):
-        await writer.write(Pace(None))
-        return writer.progress
-
-
 async def killed(kafka: Kafka, namespace: str, path: Path, commit: int, *, resume: bool) -> int:
     """Write a source in a process that dies with SIGKILL before a commit. Its exit code."""
     arguments = [kafka.bootstrap_servers, namespace, str(path), str(commit), "resume" if resume else "fresh"]
@@ -181,7 +140,7 @@ async def test_lines_stand_on_raw_as_they_are(kafka: Kafka, make: Callable[[str]
 async def test_a_range_of_observed_times(kafka: Kafka, make: Callable[[str], Any], lines: Path) -> None:
     name = await make("a")
     begin, end = (datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in (10, 20))
-    progress = await write(kafka, name, lines, span=Span(begin, end))
+    progress = await write(kafka, name, lines, selection=Selection(Span(begin, end)))
     raw = await values(kafka, f"{name}.raw")
     assert [value for _, value in raw] == [article(number) for number in range(10, 20)]
     assert (progress.records, progress.skipped) == (10, 55)
@@ -229,7 +188,7 @@ async def test_starts_that_are_refused(kafka: Kafka, make: Callable[[str], Any],
     with pytest.raises(ReplayError, match="another source"):
         await write(kafka, name, captures, resume=True)
     with pytest.raises(ReplayError, match="another source"):
-        await write(kafka, name, lines, resume=True, span=Span(end=datetime(2026, 1, 1, tzinfo=UTC)))
+        await write(kafka, name, lines, resume=True, selection=Selection(Span(end=datetime(2026, 1, 1, tzinfo=UTC))))
     assert await values(kafka, f"{name}.raw") == before
 
 
@@ -249,7 +208,7 @@ async def test_a_second_writer_shuts_the_first_out(kafka: Kafka, make: Callable[
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     name = await make("a")
     settings, connection = Settings(namespace=name), Connection(kafka.bootstrap_servers)
-    source = open_source(lines, Span(), settings.text)
+    source = open_source(lines, Selection(), settings.text)
     async with (
         capture_reader(settings) as reader,
         open_writer(settings, connection, source, reader, resume=False) as first,
@@ -290,7 +249,7 @@ def echo(kafka: Kafka, namespace: str) -> Callable[[], AbstractAsyncContextManag
 async def test_a_replay_ends_when_all_has_its_outcome(kafka: Kafka, make: Callable[[str], Any], lines: Path) -> None:
     name = await make("a")
     settings, connection = Settings(namespace=name), Connection(kafka.bootstrap_servers)
-    source = open_source(lines, Span(), settings.text)
+    source = open_source(lines, Selection(), settings.text)
     reports: list[Status] = []
 
     async def once(resume: bool) -> Summary:
@@ -309,33 +268,3 @@ async def test_a_replay_ends_when_all_has_its_outcome(kafka: Kafka, make: Callab
     # all is done: nothing is written or run again
     second = await once(resume=True)
     assert (second.collected, second.sha256) == (first.collected, first.sha256)
-
-
-async def test_enrich_and_replay_give_the_same_bytes(kafka: Kafka, namespace: str, lines: Path, tmp_path: Path) -> None:
-    config = tmp_path / "newswire.toml"
-    config.write_text(
-        f'state_dir = "{tmp_path / "state"}"\n[kafka]\nbootstrap_servers = "{kafka.bootstrap_servers}"\n'
-        '[analyze]\nconstant_ms = 0\n[run]\nlog_level = "warning"\n'
-    )
-
-    async def newswire(*arguments: str) -> tuple[int | None, bytes, bytes]:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "newswire", *arguments, "--config", str(config)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd())},
-        )
-        out, errors = await process.communicate()
-        return process.returncode, out, errors
-
-    (code, enriched, errors), (replay_code, told, replay_errors) = await asyncio.gather(
-        newswire("enrich", str(lines)), newswire("replay", str(lines), "--namespace", namespace)
-    )
-    assert code == 0, errors.decode()
-    assert replay_code == 0, replay_errors.decode()
-    emitted = [line for line in enriched.splitlines() if b'"newswire.enriched.v1"' in line]
-    summary = json.loads(told)
-    assert summary["collected"] == 65
-    assert sum(summary["outcomes"].values()) == 65
-    assert [value for _, value in await values(kafka, f"{namespace}.enriched")] == emitted
-    assert summary["sha256"] == hashlib.sha256(b"".join(line + b"\n" for line in emitted)).hexdigest()

@@ -9,12 +9,13 @@ from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.replay.captures import capture_reader
-from newswire.pipeline.replay.sources import Span, open_source
+from newswire.pipeline.replay.selection import Selection
+from newswire.pipeline.replay.sources import open_source
 from newswire.pipeline.replay.writer import Pace, Progress, ReplayError, open_writer
 from newswire.pipeline.settings import Settings
 from newswire.schemas import RawArticle
 from tests.conftest import Kafka
-from tests.integration.test_replay import values
+from tests.integration.replaying import values
 from tests.unit.archive.answers import FEED, answer, warcs, writer
 from tests.unit.feeds.site import rss
 
@@ -33,7 +34,7 @@ async def test_an_archive_is_written_to_raw_and_another_one_is_refused(
             open_writer(
                 settings,
                 Connection(kafka.bootstrap_servers),
-                open_source(folder, Span(), settings.text),
+                open_source(folder, Selection(), settings.text),
                 reader,
                 resume=True,
             ) as one,

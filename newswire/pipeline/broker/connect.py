@@ -21,29 +21,29 @@ SPACE_MIN = 64 << 20
 
 
 @asynccontextmanager
-async def connect(
-    settings: Settings, *, topics: bool = True, replay: bool = False, keep: bool = False
-) -> AsyncIterator[Connection]:
+async def connect(settings: Settings, *, topics: bool = True, keep: bool = False) -> AsyncIterator[Connection]:
     """Have a Kafka that answers and (with `topics`) the namespace's topics on it, for as long as the block lasts.
 
-    `replay` makes topics that keep everything. `keep` starts the embedded Kafka again whenever it ends. Raises
-    BrokerError or TopicMismatch, whose messages say what to do.
+    `keep` starts the embedded Kafka again whenever it ends. Raises BrokerError or TopicMismatch, whose messages say
+    what to do.
     """
     if settings.kafka.bootstrap_servers is not None:
         connection = Connection(settings.kafka.bootstrap_servers, settings.kafka.client)
         await check_broker(connection.bootstrap_servers, CHECK_SECONDS, connection.options)
-        async with _with_topics(settings, connection, topics, replay):
-            yield connection
+        if topics:
+            await make_topics(settings, connection)
+        yield connection
         return
     broker = EmbeddedBroker(settings.state_dir)
     running = await asyncio.to_thread(broker.ensure)
     keeper = BrokerKeeper(broker)
     try:
         connection = Connection(running.bootstrap_servers, fault=lambda: keeper.fault)
-        async with _with_topics(settings, connection, topics, replay):
-            if keep:
-                keeper.start()
-            yield connection
+        if topics:
+            await make_topics(settings, connection)
+        if keep:
+            keeper.start()
+        yield connection
     except BrokerError as error:
         if await asyncio.to_thread(broker.status) is None:
             raise BrokerError(_why_ended(settings, running)) from error
@@ -76,20 +76,18 @@ def _why_ended(settings: Settings, running: Running) -> str:
     return f"the embedded Kafka ended.{full} Its log says why: {running.log_file}"
 
 
-@asynccontextmanager
-async def _with_topics(settings: Settings, connection: Connection, topics: bool, replay: bool) -> AsyncIterator[None]:
-    if topics:
-        specs = wire_topics(
-            settings.namespace,
-            partitions=settings.kafka.partitions,
-            raw_retention_ms=settings.kafka.raw_retention_seconds * 1000,
-            enriched_retention_ms=settings.kafka.enriched_retention_seconds * 1000,
-            replay=replay,
-        )
-        await ensure_topics(
-            connection.bootstrap_servers,
-            specs,
-            connection.options,
-            replication_factor=settings.kafka.replication_factor,
-        )
-    yield
+async def make_topics(settings: Settings, connection: Connection, *, replay: bool = False) -> None:
+    """Have the namespace's topics; of a replay they keep everything. Raises as `ensure_topics`."""
+    specs = wire_topics(
+        settings.namespace,
+        partitions=settings.kafka.partitions,
+        raw_retention_ms=settings.kafka.raw_retention_seconds * 1000,
+        enriched_retention_ms=settings.kafka.enriched_retention_seconds * 1000,
+        replay=replay,
+    )
+    await ensure_topics(
+        connection.bootstrap_servers,
+        specs,
+        connection.options,
+        replication_factor=settings.kafka.replication_factor,
+    )

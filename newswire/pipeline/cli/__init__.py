@@ -13,6 +13,7 @@ COMMANDS = {
     "enrich": "raw articles as JSON lines in, enriched records out, without Kafka",
     "feeds": "the feed list: import, add, remove, pause, resume, list, check, export",
     "ledger": "what was collected and how it ended",
+    "namespaces": "list or delete the wires on this Kafka, such as those of replays",
     "replay": "send historical feeds through the same code",
     "run": "the long-lived service",
     "subscribe": "the enriched topic to standard output",

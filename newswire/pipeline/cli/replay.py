@@ -2,30 +2,41 @@
 
 import asyncio
 import contextlib
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
+import structlog
 from aiokafka.errors import KafkaError
 
-from newswire.pipeline.broker.connect import connect
+from newswire.pipeline.broker.connect import connect, make_topics
 from newswire.pipeline.cli.common import one_line_errors, with_settings
 from newswire.pipeline.cli.subscribe import MomentType
+from newswire.pipeline.connection import Connection
+from newswire.pipeline.feeds.canonical import without_userinfo
 from newswire.pipeline.replay.captures import capture_reader
-from newswire.pipeline.replay.driver import ROLES, Status, Summary, replay
+from newswire.pipeline.replay.driver import Summary, processes_of, replay
 from newswire.pipeline.replay.lines import SourceError
-from newswire.pipeline.replay.sources import Source, Span, open_source
+from newswire.pipeline.replay.rawtopic import PREFIX, open_raw_topic
+from newswire.pipeline.replay.selection import Selection, Span
+from newswire.pipeline.replay.sources import Source, open_source
+from newswire.pipeline.replay.view import View, open_view
+from newswire.pipeline.replay.where import Where, WhereError
 from newswire.pipeline.replay.writer import ReplayError
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.supervisor import running_service
 
 LIVE = "newswire"
+
+log = structlog.get_logger(__name__)
 
 
 class SpeedType(click.ParamType):
@@ -46,32 +57,73 @@ class SpeedType(click.ParamType):
         return factor
 
 
+class SourceType(click.ParamType):
+    """A path, or the name of a namespace behind `namespace:`."""
+
+    name = "path|namespace:NAME"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> Path | str:
+        """A path, or the namespace's name as a str."""
+        if isinstance(value, Path) or not str(value).startswith(PREFIX):
+            return Path(str(value))
+        name = str(value).removeprefix(PREFIX)
+        if not re.fullmatch("[A-Za-z0-9_-]{1,80}", name):
+            self.fail(f"{name!r} is no namespace; a path that begins so is written ./{value}", param, ctx)
+        return name
+
+
 @click.command()
-@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("source", type=SourceType(), metavar="SOURCE")
 @click.option("--from", "begin", type=MomentType(), help="Only what was observed at this time or later.")
 @click.option("--to", "end", type=MomentType(), help="Only what was observed before this time.")
+@click.option("--feed", "feeds", multiple=True, help="Only this feed: its URL or name, whole (may be given again).")
+@click.option("--where", help="Only articles that fulfil this expression (CEL).")
 @click.option("--speed", type=SpeedType(), default="max", show_default=True, help="Event time against the clock.")
 @click.option("--resume", is_flag=True, help="Go on where a replay into this namespace stopped, or begin it.")
 @with_settings
 def command(
-    settings: Settings, source: Path, begin: datetime | None, end: datetime | None, speed: float | None, resume: bool
+    settings: Settings,
+    source: Path | str,
+    begin: datetime | None,
+    end: datetime | None,
+    feeds: tuple[str, ...],
+    where: str | None,
+    speed: float | None,
+    resume: bool,
 ) -> None:
     """Replay SOURCE into a namespace of its own, and end when all of it has its outcome.
 
     SOURCE is a folder of captured feed bodies with manifest.jsonl ({"feed", "time", "file"} a line, where feed is a
     URL or any name and is kept as it is), a WARC file or a folder of them (the service's own archive, or other tools'
-    files), or a file of raw articles as JSON lines (gzip by its ending). A JSON object at the end says what was
-    collected, how it ended, and the SHA-256 of the enriched records, a line each.
+    files), a file of raw articles as JSON lines (gzip by its ending), or namespace:NAME, the articles that another
+    namespace collected, up to where it stands when the replay begins (a path that begins so is written
+    ./namespace:...). A letter that was retried there is not taken: its article is.
+
+    --where is an expression in CEL such as 'provenance.model != "news-encoder-1"'. For namespace:NAME it is over the
+    enriched record that was made of an article there, else over the raw article (an absent field is null or []). An
+    article that it cannot be evaluated for is left out, and so is one without an enriched record.
+
+    A JSON object at the end says what was collected, how it ended, and the SHA-256 of the enriched records, a line
+    each.
     """
     _refuse_live(settings)
+    if source == settings.namespace:
+        raise click.UsageError("a namespace cannot be replayed into itself: choose another --namespace")
+    try:
+        condition = Where(where, "enriched" if isinstance(source, str) else "raw") if where is not None else None
+    except WhereError as error:
+        raise click.BadParameter(str(error), param_hint="--where") from None
+    selection = Selection(Span(begin, end), frozenset(map(without_userinfo, feeds)), condition)
     with one_line_errors():
         try:
-            opened = open_source(source, Span(begin, end), settings.text)
-            summary = asyncio.run(_replay(settings, opened, resume, speed))
+            with open_view() as view:
+                summary = asyncio.run(_replay(settings, source, selection, resume, speed, view))
         except asyncio.CancelledError:
             raise click.ClickException("stopped; --resume goes on from here") from None
         except (ReplayError, SourceError, KafkaError) as error:
             raise click.ClickException(str(error)) from None
+    if sys.stderr.isatty():
+        click.echo(f"{summary.enriched:,} enriched records, SHA-256 {summary.sha256}", err=True)
     click.echo(orjson.dumps(asdict(summary)).decode())
 
 
@@ -84,7 +136,9 @@ def _refuse_live(settings: Settings) -> None:
         raise click.UsageError(f"{LIVE!r} is the namespace of the live service: choose another --namespace")
 
 
-async def _replay(settings: Settings, source: Source, resume: bool, speed: float | None) -> Summary:
+async def _replay(
+    settings: Settings, source: Path | str, selection: Selection, resume: bool, speed: float | None, view: View
+) -> Summary:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
@@ -92,32 +146,47 @@ async def _replay(settings: Settings, source: Source, resume: bool, speed: float
         loop.add_signal_handler(number, task.cancel)
     loop.set_exception_handler(_without_echoes)
     # a live service may hold the configured ports
-    settings = settings.model_copy(update={"run": settings.run.model_copy(update={"port": 0})})
-    async with connect(settings, replay=True) as connection, capture_reader(settings) as reader:
+    run = settings.run.model_copy(update={"port": 0, "processes": processes_of(settings.run)})
+    settings = settings.model_copy(update={"run": run})
+    async with contextlib.AsyncExitStack() as stack:
+        # a source that is none leaves no topics behind
+        opened: Source | None = open_source(source, selection, settings.text) if isinstance(source, Path) else None
+        connection = await stack.enter_async_context(connect(settings, topics=False))
+        if opened is None:
+            opened = await stack.enter_async_context(open_raw_topic(connection, str(source), selection))
+        await make_topics(settings, connection, replay=True)
+        reader = await stack.enter_async_context(capture_reader(settings, selection.where))
+        summary = await replay(
+            settings,
+            connection,
+            opened,
+            reader,
+            lambda: _running(settings, connection),
+            resume=resume,
+            speed=speed,
+            report=view.show,
+        )
+        _tell(selection.where)
+        return summary
 
-        @contextlib.asynccontextmanager
-        async def running() -> AsyncIterator[None]:
-            async with running_service(settings, connection, ROLES):
-                yield
 
-        return await replay(settings, connection, source, reader, running, resume=resume, speed=speed, report=_report)
+@asynccontextmanager
+async def _running(settings: Settings, connection: Connection) -> AsyncIterator[None]:
+    async with running_service(settings, connection):
+        yield
+
+
+def _tell(where: Where | None) -> None:
+    """Say what was left out for a reason that whoever asked may not know."""
+    if where is not None and where.undecided:
+        log.warning(
+            "the expression could not be evaluated for some articles: they were left out",
+            articles=where.undecided,
+            first=where.fault,
+        )
 
 
 def _without_echoes(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """A failure of Kafka is told once: futures inside aiokafka that nobody awaits would repeat it as stack traces."""
     if not isinstance(context.get("exception"), KafkaError):
         loop.default_exception_handler(context)
-
-
-def _report(status: Status) -> None:
-    left = status.seconds_left
-    parts = (
-        f"{status.fraction:4.0%} read",
-        f"{status.written:,} written",
-        f"{status.ended:,} ended",
-        f"{status.rate:.1f}/s",
-        f"{timedelta(seconds=round(left))} left" if left is not None else "",
-    )
-    line = "replay  " + "  ".join(part for part in parts if part)
-    # one line that is written over where a person looks at it, else a line each time
-    click.echo(f"\r{line:<78}" if sys.stderr.isatty() else line, err=True, nl=not sys.stderr.isatty())

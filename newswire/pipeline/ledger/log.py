@@ -29,6 +29,10 @@ class LogReader:
         """The offset of the oldest record that is kept."""
         return int((await self._consumer.beginning_offsets([partition]))[partition])
 
+    async def end(self, partition: TopicPartition) -> int:
+        """The offset behind the newest record that is committed, and before any open transaction."""
+        return int((await self._consumer.end_offsets([partition]))[partition])
+
     async def records(self, partition: TopicPartition, since: int | None = None) -> AsyncIterator[Any]:
         """The records from an offset (null: the oldest) to the end as it is at the call, in order.
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -15,13 +16,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.replay.sources import Source
-from newswire.pipeline.replay.writer import FETCH_BYTES, CaptureReader, Pace, ReplayWriter, open_writer
-from newswire.pipeline.settings import Settings
+from newswire.pipeline.replay.writer import FETCH_BYTES, CaptureReader, Pace, Progress, ReplayWriter, open_writer
+from newswire.pipeline.settings import RunSettings, Settings
+from newswire.schemas.common import format_time
 
 ROLES = ("prepare", "deduplicate", "analyze", "cluster")
 """What a replay runs: all of the service but the poller."""
 
-REPORT_SECONDS = 2.0
+REPORT_SECONDS = 0.5
 ESTIMATE_MIN = 50
 """Records that must have ended before the time left is estimated: the first ones wait for the workers to start."""
 
@@ -42,6 +44,11 @@ class Status:
     seconds: float
 
     @property
+    def done(self) -> float:
+        """The part of the source that has its outcome, 0 to 1."""
+        return self.fraction * self.ended / self.written if self.written else self.fraction
+
+    @property
     def rate(self) -> float:
         """Records a second that had their outcome in this run."""
         return self.ended_here / self.seconds if self.seconds > 0 else 0.0
@@ -58,8 +65,10 @@ class Status:
 class Summary:
     """What a replay came to. `sha256` is of the enriched records in order, each followed by a line feed.
 
-    `failed` captures could not be read, `faults` lines of the manifest name none, `skipped` lines lie outside the
-    wanted times; `new`, `changed` and `seen` count the entries of captures. `seconds` are this run's.
+    `failed` captures could not be read, `faults` lines of the manifest name none, `skipped` articles were not wanted,
+    `retries` were letters of the source namespace that were sent round again; `new`, `changed` and `seen` count the
+    entries of captures. `since` (RFC 3339) is given when the source namespace has lost its beginning to retention: from
+    when its records reach. `seconds` are this run's.
     """
 
     namespace: str
@@ -70,10 +79,21 @@ class Summary:
     failed: int
     faults: int
     skipped: int
+    retries: int
     new: int
     changed: int
     seen: int
+    since: str | None
     seconds: float
+
+
+def processes_of(run: RunSettings) -> dict[str, tuple[str, ...]]:
+    """The processes of a replay: those of the service without the poller, and one for each role that none has."""
+    kept = {name: tuple(role for role in roles if role in ROLES) for name, roles in run.processes.items()}
+    given = {role for roles in kept.values() for role in roles}
+    return {name: roles for name, roles in kept.items() if roles} | {
+        role: (role,) for role in ROLES if role not in given
+    }
 
 
 async def replay(
@@ -108,7 +128,8 @@ async def replay(
 
         if not writer.progress.finished or tail.ended < writer.progress.records:
             async with running():
-                await _work(settings, writer, tail, Pace(speed), lambda: report(status()))
+                pace = Pace(speed, datetime.now(UTC) + timedelta(seconds=settings.prepare.future_seconds))
+                await _work(settings, writer, tail, pace, lambda: report(status()))
         report(status())
         progress = writer.progress
     enriched, digest = await _digest(settings, connection)
@@ -121,11 +142,18 @@ async def replay(
         failed=progress.failed,
         faults=len(source.faults),
         skipped=progress.skipped,
+        retries=progress.retries,
         new=progress.new,
         changed=progress.changed,
         seen=progress.seen,
+        since=_since(progress),
         seconds=round(time.monotonic() - begun, 3),
     )
+
+
+def _since(progress: Progress) -> str | None:
+    extent = progress.extent
+    return format_time(extent.since) if extent is not None and extent.since is not None else None
 
 
 async def _work(

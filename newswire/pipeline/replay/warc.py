@@ -15,8 +15,9 @@ import structlog
 from newswire.pipeline.archive.index import SUFFIXES, Entry
 from newswire.pipeline.archive.read import BrokenRecord, list_entries, read_body
 from newswire.pipeline.archive.record import Origin
+from newswire.pipeline.replay.folder import FAULTS_SHOWN, CaptureFolder
+from newswire.pipeline.replay.items import Capture, CaptureError, fingerprint
 from newswire.pipeline.replay.lines import SourceError
-from newswire.pipeline.replay.sources import FAULTS_SHOWN, Capture, CaptureError, CaptureFolder, fingerprint
 
 _log = structlog.get_logger(__name__)
 

@@ -14,22 +14,27 @@ from aiokafka.errors import KafkaError, ProducerFenced
 
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.counters import count
+from newswire.pipeline.replay.folder import CaptureFolder
+from newswire.pipeline.replay.items import Capture, CaptureError, Line
 from newswire.pipeline.replay.lines import RECORD_MAX
-from newswire.pipeline.replay.sources import Capture, CaptureError, CaptureFolder, Line, Source
+from newswire.pipeline.replay.rawtopic import Extent, RawTopic
+from newswire.pipeline.replay.sources import Source
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage.clients import start_fenced
 from newswire.pipeline.stage.overlay import Overlay
 from newswire.pipeline.stage.restore import restore
 from newswire.pipeline.stage.store import DictStore
 from newswire.pipeline.state import State
-from newswire.schemas.common import Part
+from newswire.schemas.common import Part, format_time
 
 BATCH_RECORDS = 500
 BATCH_BYTES = 4 * 1024 * 1024
 BATCH_ITEMS = 500
 FETCH_BYTES = 2_000_000
 
-_PROGRESS = b"progress"
+PROGRESS = b"progress"
+"""The key of the row of a replay's progress."""
+
 _REQUEST_BYTES = RECORD_MAX + 1024 * 1024
 _log = structlog.get_logger(__name__)
 
@@ -41,15 +46,20 @@ class ReplayError(Exception):
 class Progress(Part):
     """How far a replay is: the row that is written with each transaction.
 
-    `next` is the first item of the source that is not done, `records` how many stand on raw. `failed` captures could
-    not be read, `skipped` lines lie outside the wanted times; `new`, `changed` and `seen` count captures' entries.
+    `source` is the fingerprint of the source, `origin` what a person calls it, `extent` the part of it that is
+    replayed where it may still grow. `next` is the first item of it that is not done, `records` how many stand on raw.
+    `failed` captures could not be read, `skipped` articles are not wanted, `retries` were letters sent round again;
+    `new`, `changed` and `seen` count captures' entries.
     """
 
     source: str
+    origin: str = ""
+    extent: Extent | None = None
     next: int = 0
     records: int = 0
     failed: int = 0
     skipped: int = 0
+    retries: int = 0
     new: int = 0
     changed: int = 0
     seen: int = 0
@@ -58,13 +68,17 @@ class Progress(Part):
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """What a capture gives: the feed that its records count for, they with their keys, and its entries' counts."""
+    """What a capture gives: the feed that its records count for, they with their keys, and its entries' counts.
+
+    `skipped` of the new and changed entries are not wanted, and not among the records.
+    """
 
     feed: str
     records: tuple[tuple[bytes, bytes], ...]
     new: int
     changed: int
     seen: int
+    skipped: int = 0
 
 
 CaptureReader = Callable[[Capture, bytes, State], Awaitable[Decided]]
@@ -73,16 +87,25 @@ nothing, when the body is no feed."""
 
 
 class Pace:
-    """How long to wait so that event time runs `speed` times as fast as the clock; None does not wait."""
+    """How long to wait so that event time runs `speed` times as fast as the clock; None does not wait.
 
-    def __init__(self, speed: float | None, clock: Callable[[], float] = time.monotonic) -> None:
+    Nothing waits for what claims to be observed after `latest`: that is an error of its feed, and is rejected.
+    """
+
+    def __init__(
+        self,
+        speed: float | None,
+        latest: datetime | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._speed = speed
+        self._latest = latest
         self._clock = clock
         self._origin: tuple[datetime, float] | None = None
 
     def delay(self, at: datetime | None) -> float:
         """Seconds to wait before what was observed `at`; 0 for what has no time or is late."""
-        if self._speed is None or at is None:
+        if self._speed is None or at is None or (self._latest is not None and at > self._latest):
             return 0.0
         if self._origin is None:
             self._origin = (at, self._clock())
@@ -126,15 +149,18 @@ class ReplayWriter:
         self._source = source
         self._reader = reader
         self._commit: asyncio.Task[None] | None = None
-        self.progress = _read_progress(store) or Progress(source=source.fingerprint)
+        extent = source.extent if isinstance(source, RawTopic) else None
+        self.progress = read_progress(store) or Progress(source=source.fingerprint, origin=source.origin, extent=extent)
         """What is committed."""
+        if isinstance(source, RawTopic) and self.progress.extent is not None:
+            source.extent = self.progress.extent  # a live wire has grown since the replay began
 
     async def write(self, pace: Pace) -> None:
         """Write all that is left, in order. Raises ReplayError, and SourceError when the source breaks off."""
         if self.progress.finished:
             return
         batch = self._new_batch()
-        for item in self._source.items(self.progress.next):
+        async for item in _items(self._source, self.progress.next):
             wait = pace.delay(item.at)
             if wait > 0:
                 await self._flush(batch)
@@ -149,7 +175,7 @@ class ReplayWriter:
 
     async def begin(self) -> None:
         """Mark the namespace as this replay's, before anything else stands in it."""
-        if _read_progress(self._store) is None:
+        if read_progress(self._store) is None:
             await self._flush(self._new_batch())
 
     async def close(self) -> None:
@@ -164,7 +190,7 @@ class ReplayWriter:
     async def _take(self, batch: _Batch, item: Capture | Line) -> None:
         if isinstance(item, Line):
             if item.value is None:
-                batch.note(item, skipped=1)
+                batch.note(item, **{"retries" if item.retry else "skipped": 1})
             else:
                 batch.add(item.feed, [(item.key, item.value)])
                 batch.note(item, records=1)
@@ -178,12 +204,19 @@ class ReplayWriter:
             batch.note(item, failed=1)
             return
         batch.add(decided.feed, list(decided.records))
-        batch.note(item, records=len(decided.records), new=decided.new, changed=decided.changed, seen=decided.seen)
+        batch.note(
+            item,
+            records=len(decided.records),
+            new=decided.new,
+            changed=decided.changed,
+            seen=decided.seen,
+            skipped=decided.skipped,
+        )
 
     async def _flush(self, batch: _Batch) -> None:
-        if batch.progress == _read_progress(self._store):
+        if batch.progress == read_progress(self._store):
             return
-        batch.state.put(_PROGRESS, batch.progress.model_dump_json().encode())
+        batch.state.put(PROGRESS, batch.progress.model_dump_json().encode())
         # a transaction that has begun is ended, also when the replay is being stopped
         self._commit = asyncio.create_task(self._carry_out(batch))
         await asyncio.shield(self._commit)
@@ -223,7 +256,7 @@ async def open_writer(
         await start_fenced(producer)
         store = await _restored(consumer, changelog)
         await _check(settings, store, source, resume)
-        if _read_progress(store) is None and not await _is_empty(consumer, raw):
+        if read_progress(store) is None and not await _is_empty(consumer, raw):
             raise ReplayError(
                 f"namespace {settings.namespace!r} holds articles that no replay wrote: choose another --namespace"
             )
@@ -231,6 +264,7 @@ async def open_writer(
         writer = ReplayWriter(settings, producer, store, source, reader)
         try:
             await writer.begin()
+            _tell_lost(writer.progress)
             yield writer
         finally:
             await writer.close()
@@ -239,8 +273,28 @@ async def open_writer(
         await producer.stop()
 
 
+def _tell_lost(progress: Progress) -> None:
+    extent = progress.extent
+    if extent is not None and extent.lost:
+        since = format_time(extent.since) if extent.since is not None else None
+        _log.warning(
+            "the source has lost its beginning to retention: what is older is not replayed",
+            source=progress.origin,
+            since=since,
+        )
+
+
+async def _items(source: Source, start: int) -> AsyncIterator[Capture | Line]:
+    if isinstance(source, RawTopic):
+        async for line in source.items(start):
+            yield line
+        return
+    for item in source.items(start):
+        yield item
+
+
 async def _check(settings: Settings, store: DictStore, source: Source, resume: bool) -> None:
-    progress = _read_progress(store)
+    progress = read_progress(store)
     if progress is None:
         return
     if not resume:
@@ -250,12 +304,14 @@ async def _check(settings: Settings, store: DictStore, source: Source, resume: b
         )
     if progress.source != source.fingerprint:
         raise ReplayError(
-            f"the replay in namespace {settings.namespace!r} began with another source or with other --from and --to"
+            f"the replay in namespace {settings.namespace!r} began with another source, or with another "
+            "selection of it (--from, --to, --feed, --where)"
         )
 
 
-def _read_progress(store: DictStore) -> Progress | None:
-    row = store.get(_PROGRESS)
+def read_progress(store: DictStore) -> Progress | None:
+    """The row of a replay's progress, from the state of its writer; None when there is none."""
+    row = store.get(PROGRESS)
     return Progress.model_validate_json(row) if row is not None else None
 
 

@@ -12,7 +12,9 @@ from structlog.testing import capture_logs
 from newswire.pipeline.archive.index import index_path
 from newswire.pipeline.feeds import collector as collector_module
 from newswire.pipeline.replay.captures import capture_reader
-from newswire.pipeline.replay.sources import CaptureError, Span, open_source
+from newswire.pipeline.replay.items import CaptureError
+from newswire.pipeline.replay.selection import Selection, Span
+from newswire.pipeline.replay.sources import open_source
 from newswire.pipeline.replay.warc import WarcArchive
 from newswire.pipeline.settings import Settings, TextSettings
 from newswire.schemas import FeedSettings, RawArticle
@@ -64,7 +66,7 @@ async def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 async def replayed(folder: Path, span: Span | None = None) -> tuple[list[tuple[bytes, bytes]], int]:
     """The records that the archive gives, and how many bodies were no feed."""
-    source = open_source(folder, span or Span(), TextSettings())
+    source = open_source(folder, Selection(span or Span()), TextSettings())
     assert isinstance(source, WarcArchive)
     assert source.faults == ()
     records: list[tuple[bytes, bytes]] = []

@@ -27,6 +27,14 @@ def test_event_time_runs_at_its_speed_from_the_first_item() -> None:
     assert pace.delay(None) == 0
 
 
+def test_nothing_waits_for_a_time_that_cannot_be_true() -> None:
+    pace = Pace(60.0, BEGIN + timedelta(days=1), clock=lambda: 0.0)
+    assert pace.delay(BEGIN + timedelta(days=2)) == 0  # nor does event time begin there
+    assert pace.delay(BEGIN) == 0
+    assert pace.delay(BEGIN + timedelta(hours=1)) == pytest.approx(60)
+    assert pace.delay(BEGIN + timedelta(days=9_000)) == 0
+
+
 def test_the_time_left_follows_rate_and_fraction() -> None:
     assert Status(written=0, ended=0, ended_here=0, fraction=0.0, seconds=1.0).seconds_left is None
     half = Status(written=500, ended=400, ended_here=200, fraction=0.5, seconds=10.0)

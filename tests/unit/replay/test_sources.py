@@ -9,8 +9,13 @@ from typing import Any
 import pytest
 
 from newswire.pipeline.feeds.identity import raw_article_id
+from newswire.pipeline.replay.folder import CaptureFolder
+from newswire.pipeline.replay.items import CaptureError
+from newswire.pipeline.replay.linefile import LineFile
 from newswire.pipeline.replay.lines import SourceError, open_lines, read_lines
-from newswire.pipeline.replay.sources import CaptureError, CaptureFolder, LineFile, Span, open_source
+from newswire.pipeline.replay.selection import Selection, Span
+from newswire.pipeline.replay.sources import open_source
+from newswire.pipeline.replay.where import Where
 from newswire.pipeline.settings import TextSettings
 from newswire.schemas import RawArticle
 
@@ -24,8 +29,8 @@ def folder_of(path: Path, *lines: Any) -> Path:
     return path
 
 
-def opened(path: Path, span: Span | None = None) -> CaptureFolder:
-    source = open_source(path, span or Span(), TEXT)
+def opened(path: Path, selection: Selection | None = None) -> CaptureFolder:
+    source = open_source(path, selection or Selection(), TEXT)
     assert isinstance(source, CaptureFolder)
     return source
 
@@ -49,7 +54,7 @@ def test_captures_come_by_time_then_line(tmp_path: Path) -> None:
         (2, 3, "a", moment(200)),
         (3, 1, "late", moment(300)),
     ]
-    assert [c.feed for c in opened(folder, Span(moment(200), moment(300))).captures] == ["b", "a"]
+    assert [c.feed for c in opened(folder, Selection(Span(moment(200), moment(300)))).captures] == ["b", "a"]
 
 
 def test_bad_lines_of_the_manifest_cost_themselves(tmp_path: Path) -> None:
@@ -78,7 +83,7 @@ def test_a_byte_order_mark_costs_no_capture(tmp_path: Path) -> None:
 def test_enrich_s_and_replay_s_records_are_the_same_after_a_byte_order_mark(tmp_path: Path) -> None:
     file = tmp_path / "raw.jsonl"
     file.write_bytes(b'\xef\xbb\xbf{"title": "a"}\n{"title": "b"}\n')
-    source = open_source(file, Span(), TEXT)
+    source = open_source(file, Selection(), TEXT)
     assert isinstance(source, LineFile)
     with open_lines(file) as stream:
         assert (
@@ -126,7 +131,7 @@ def test_json_lines_keep_order_and_bytes(tmp_path: Path) -> None:
     ]
     file = tmp_path / "raw.jsonl.gz"
     file.write_bytes(gzip.compress(b"\n".join(lines)))
-    source = open_source(file, Span(), TEXT)
+    source = open_source(file, Selection(), TEXT)
     assert isinstance(source, LineFile)
     items = list(source.items(0))
     assert [item.value for item in items] == lines
@@ -135,7 +140,7 @@ def test_json_lines_keep_order_and_bytes(tmp_path: Path) -> None:
     assert [item.key is None for item in items] == [False, True, True, False]
     assert [item.index for item in source.items(2)] == [2, 3]
     assert source.fraction == 1.0
-    part = open_source(file, Span(begin=datetime(2026, 1, 2, tzinfo=UTC)), TEXT)
+    part = open_source(file, Selection(Span(begin=datetime(2026, 1, 2, tzinfo=UTC))), TEXT)
     assert isinstance(part, LineFile)
     assert [item.value for item in part.items(0)] == [lines[0], None, None, None]
 
@@ -145,16 +150,53 @@ def test_a_fingerprint_tells_sources_apart(tmp_path: Path) -> None:
     first.write_text("a\n")
     second.write_text("b\n")
     folder = folder_of(tmp_path / "f", {"feed": "f", "time": 1, "file": "x"})
-    span = Span(end=datetime(2026, 1, 1, tzinfo=UTC))
-    prints = [open_source(path, Span(), TEXT).fingerprint for path in (first, second, folder)]
-    prints += [open_source(path, span, TEXT).fingerprint for path in (first, second, folder)]
-    assert len(set(prints)) == 6
-    assert open_source(first, Span(), TEXT).fingerprint == prints[0]
-    assert open_source(folder / "manifest.jsonl", Span(), TEXT).fingerprint == prints[2]
+    selections = [
+        Selection(),
+        Selection(Span(end=datetime(2026, 1, 1, tzinfo=UTC))),
+        Selection(feeds=frozenset({"f"})),
+        Selection(where=Where("title == 'a'", "raw")),
+        Selection(where=Where("title == 'b'", "raw")),
+    ]
+    prints = [open_source(path, one, TEXT).fingerprint for one in selections for path in (first, second, folder)]
+    assert len(set(prints)) == 15
+    assert open_source(first, Selection(), TEXT).fingerprint == prints[0]
+    assert open_source(folder / "manifest.jsonl", Selection(), TEXT).fingerprint == prints[2]
 
 
 def test_what_is_no_source_is_said(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="No such file"):
-        open_source(tmp_path / "missing", Span(), TEXT)
+        open_source(tmp_path / "missing", Selection(), TEXT)
     with pytest.raises(SourceError, match=r"manifest\.jsonl: No such file"):
-        open_source(tmp_path, Span(), TEXT)
+        open_source(tmp_path, Selection(), TEXT)
+
+
+def test_only_the_captures_of_wanted_feeds(tmp_path: Path) -> None:
+    feeds = ("a", "https://user:secret@b.example/rss", "c")
+    folder = folder_of(tmp_path / "f", *({"feed": feed, "time": 1, "file": "x"} for feed in feeds))
+    source = opened(folder, Selection(feeds=frozenset({"a", "https://b.example/rss"})))
+    assert [capture.feed for capture in source.captures] == [*feeds[:2]]
+    with pytest.raises(SourceError, match=r"no capture of feed 'd'; it has: a, c, https://b\.example/rss"):
+        opened(folder, Selection(feeds=frozenset({"a", "d"})))
+
+
+def test_only_the_lines_that_are_wanted(tmp_path: Path) -> None:
+    lines = [
+        b'{"feed_url": "a", "title": "one", "language": "en"}',
+        b'{"feed_url": "a", "title": "two"}',
+        b'{"feed_url": "b", "title": "three", "language": "en"}',
+        b"poison",
+        b'{"feed_url": "a"}',
+    ]
+    file = tmp_path / "raw.jsonl"
+    file.write_bytes(b"\n".join(lines))
+
+    def given(selection: Selection) -> list[int]:
+        source = open_source(file, selection, TEXT)
+        assert isinstance(source, LineFile)
+        return [line.index for line in source.items(0) if line.value is not None]
+
+    assert given(Selection(feeds=frozenset({"a"}))) == [0, 1, 4]
+    assert given(Selection(feeds=frozenset({"a", "b"}))) == [0, 1, 2, 4]
+    assert given(Selection(where=Where("language == 'en'", "raw"))) == [0, 2]
+    assert given(Selection(where=Where("language == null", "raw"))) == [1]
+    assert given(Selection(feeds=frozenset({"a"}), where=Where("title != 'two'", "raw"))) == [0]

@@ -12,8 +12,11 @@ from warcio.warcwriter import WARCWriter
 from newswire.pipeline.archive.index import index_path
 from newswire.pipeline.archive.record import Origin
 from newswire.pipeline.replay.captures import capture_reader
+from newswire.pipeline.replay.items import CaptureError
+from newswire.pipeline.replay.linefile import LineFile
 from newswire.pipeline.replay.lines import SourceError
-from newswire.pipeline.replay.sources import CaptureError, LineFile, Span, open_source
+from newswire.pipeline.replay.selection import Selection, Span
+from newswire.pipeline.replay.sources import open_source
 from newswire.pipeline.replay.warc import WarcArchive, WarcCapture
 from newswire.pipeline.settings import Settings, TextSettings
 from newswire.schemas import RawArticle
@@ -24,7 +27,7 @@ OTHER = "https://b.example/feed"
 
 
 def opened(path: Path, span: Span | None = None) -> WarcArchive:
-    source = open_source(path, span or Span(), TextSettings())
+    source = open_source(path, Selection(span or Span()), TextSettings())
     assert isinstance(source, WarcArchive)
     return source
 
@@ -173,20 +176,20 @@ def test_faults_cost_themselves_and_are_told(tmp_path: Path) -> None:
 
 def test_what_is_a_warc_source(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"manifest\.jsonl: No such file"):
-        open_source(tmp_path, Span(), TextSettings())
+        open_source(tmp_path, Selection(), TextSettings())
     folder = archived(tmp_path / "a", poll(0, b"0"))
     lines = tmp_path / "raw.jsonl"
     lines.write_text("{}\n")
-    assert isinstance(open_source(lines, Span(), TextSettings()), LineFile)
+    assert isinstance(open_source(lines, Selection(), TextSettings()), LineFile)
     (folder / "manifest.jsonl").write_text("")
-    assert not isinstance(open_source(folder, Span(), TextSettings()), WarcArchive)
+    assert not isinstance(open_source(folder, Selection(), TextSettings()), WarcArchive)
     for content, message in ((b"", "there is no WARC record"), (b"<html>", "the record at byte 0 is no WARC record")):
         file = tmp_path / "x.warc.gz"
         file.write_bytes(content)
         with pytest.raises(SourceError, match=message):
-            open_source(file, Span(), TextSettings())
+            open_source(file, Selection(), TextSettings())
     with pytest.raises(SourceError, match="No such file"):
-        open_source(tmp_path / "missing.warc.gz", Span(), TextSettings())
+        open_source(tmp_path / "missing.warc.gz", Selection(), TextSettings())
 
 
 async def test_another_tool_s_file_gives_articles(tmp_path: Path) -> None:
