@@ -18,8 +18,9 @@ setup: $(READY)
 demo: $(READY)
 	$(BIN)/newswire demo
 
+# Files side by side, in order: the long ones come first.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Faults strike the running service at random, for MINUTES (40); SEED repeats a run.
 chaos: $(READY)

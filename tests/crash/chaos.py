@@ -9,6 +9,7 @@ guarantee was broken; the folder with the logs is kept then.
 import argparse
 import asyncio
 import json
+import logging
 import random
 import shutil
 import sys
@@ -123,6 +124,7 @@ def main() -> int:
     parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the harness's own clients lose their broker too
     folder = Path(tempfile.mkdtemp(prefix="newswire-chaos-"))
     rounds, broken = asyncio.run(chaos(folder, options.seed, options.minutes, options.out))
     add_row(options.table, options.seed, options.minutes, rounds, broken)

@@ -100,7 +100,7 @@ class Service:
         return self.folder / "here" / "workers" / self.settings.namespace / role
 
     async def progress(self, seconds: float) -> float:
-        """Wait until an article that is seen from now on has its outcome; how long that took.
+        """Wait until an article that is seen from now on has been emitted; how long that took.
 
         Raises Broken after `seconds`.
         """
@@ -184,9 +184,10 @@ class Service:
     def _note(self, is_raw: bool, value: bytes) -> None:
         if not is_raw:
             self.outcomes += 1
-            observed = orjson.loads(value).get("observed_at")
-            if observed:
-                self._latest = max(self._latest, datetime.fromisoformat(observed))
+            outcome = orjson.loads(value)
+            # Only what went the whole way tells that every stage works.
+            if outcome["outcome"] in ("emitted", "updated"):
+                self._latest = max(self._latest, datetime.fromisoformat(outcome["observed_at"]))
             return
         self.raw += 1
         try:

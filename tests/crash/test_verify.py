@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from newswire.pipeline.analysis.opening import open_analysis
 from newswire.pipeline.broker.connect import connect
@@ -140,6 +141,38 @@ async def test_a_copy_with_faults(made: Settings, namespace: str, change: Change
     report = await verify(made, namespace)
     assert {(fault.kind, fault.topic) for fault in report.faults} == found
     assert report.holds == (not found)
+
+
+async def forget(settings: Settings, namespace: str) -> None:
+    """Let retention take the first half of raw."""
+    partition = TopicPartition(f"{namespace}.raw", 0)
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.delete_records({partition: RecordsToDelete(before_offset=len(LINES) // 2)})
+    finally:
+        await admin.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "found"),
+    [
+        pytest.param(same, set(), id="none"),
+        pytest.param(cut, {("missing", "outcomes"), ("missing", "enriched")}, id="cut"),
+        pytest.param(twice, {("repeated", "outcomes"), ("repeated", "enriched"), ("missing", "outcomes")}, id="twice"),
+    ],
+)
+async def test_without_the_beginning_of_raw_numbers_and_ids_are_compared(
+    made: Settings, namespace: str, change: Change, found: set[tuple[str, str]]
+) -> None:
+    servers = made.kafka.bootstrap_servers
+    assert servers is not None
+    await copy_namespace(servers, made.namespace, namespace, change)
+    await forget(made, namespace)
+    report = await verify(made, namespace)
+    assert report.partial is not None
+    assert "raw begins at offset" in report.partial
+    assert {(fault.kind, fault.topic) for fault in report.faults} == found
 
 
 async def test_an_open_transaction_is_found(made: Settings) -> None:

@@ -34,7 +34,7 @@ def command(settings: Settings, as_json: bool, verify: bool, trust_analysis: boo
     With --verify, everything that stands on the topics is compared with the oracle, `enrich` over the same raw records,
     instead: each raw record's one outcome, the same records once, the same bytes, numbers and stories, nothing from
     nowhere, no transaction left open. It takes as long as the encoder needs for all articles, unless
-    --trust-analysis is given.
+    --trust-analysis is given. Where retention has taken the beginning of raw, numbers and ids are compared.
     """
     if verify:
         verify_wire(settings, trust_analysis, as_json)

@@ -15,7 +15,7 @@ from newswire.pipeline.broker.connect import connect_to_wire
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.enrich import EnrichError
 from newswire.pipeline.settings import Settings
-from newswire.pipeline.verify import Report, VerifyError, open_verifier
+from newswire.pipeline.verify import Report, open_verifier
 
 EXIT_HANGS = 70
 
@@ -24,7 +24,7 @@ def verify_wire(settings: Settings, trust_analysis: bool, as_json: bool) -> None
     """Verify the wire of the settings' namespace and say what was found; exits with 1 when the guarantee is broken."""
     try:
         report = asyncio.run(_verify(settings, trust_analysis))
-    except (BrokerError, VerifyError, EnrichError, ModelError) as error:
+    except (BrokerError, EnrichError, ModelError) as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         click.echo(orjson.dumps({"namespace": settings.namespace, "holds": report.holds, **asdict(report)}).decode())
@@ -56,6 +56,7 @@ def _lines(report: Report) -> list[str]:
         (report.strays, "strays of others, each with its dead letter"),
     )
     lines += [f"{number} {what}" for number, what in notes if number]
+    lines += [report.partial] if report.partial else []
     return [*lines, "holds" if report.holds else f"broken: {report.found} faults"]
 
 

@@ -29,7 +29,8 @@ class Report:
     `records`: raw records that the oracle has gone through. `compared`: records by topic that are as they must be.
     `in_flight`: raw records whose outcome is not due yet. `recorded`: analyses that were taken from `analyzed` and not
     made again. `excused`: records that ended the process again and again, which no oracle can foresee. `strays`:
-    records of others that the stages refused. `faults` holds the first ones of `found`.
+    records of others that the stages refused. `faults` holds the first ones of `found`. `partial` says why not all
+    could be compared, None when it was.
     """
 
     records: int
@@ -40,6 +41,7 @@ class Report:
     strays: int
     found: int
     faults: tuple[Fault, ...]
+    partial: str | None = None
 
     @property
     def holds(self) -> bool:

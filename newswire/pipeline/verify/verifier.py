@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from newswire.pipeline.analysis.step import Runner
@@ -18,7 +18,10 @@ from newswire.pipeline.verify.found import CONTRACTS, Stray, Topics
 from newswire.pipeline.verify.hop import Hop, Table
 from newswire.pipeline.verify.oracle import Expected, Oracle
 from newswire.pipeline.verify.report import Fault, Report
+from newswire.pipeline.verify.structure import Structure
 from newswire.pipeline.verify.transactions import open_transactions
+from newswire.schemas import EnrichedArticle, Outcome
+from newswire.schemas.common import ContractError
 
 FAULTS_KEPT = 1_000
 ABORT_SECONDS = 5.0
@@ -28,15 +31,12 @@ ABORT_SECONDS = 5.0
 LETTER_SECONDS = 10.0
 
 
-class VerifyError(Exception):
-    """The wire cannot be verified; the message says why in a line."""
-
-
 class Verifier:
     """Compares a namespace with the oracle; made by `open_verifier`.
 
     Each call of `advance` takes in what has come since the last one. Read is downstream first and `raw` last, so that
     whatever stands on a topic has its raw record; the oracle follows the raw records that have ended.
+    Where retention has taken the beginning of `raw`, only numbers and ids are compared.
     """
 
     def __init__(
@@ -58,8 +58,9 @@ class Verifier:
         self._waiting: deque[Any] = deque()
 
     async def advance(self) -> Report:
-        """Take in what has come, and report on all of it. Raises VerifyError and EnrichError."""
-        await self._refuse_truncated()
+        """Take in what has come, and report on all of it. Raises EnrichError."""
+        if begins := await self._raw_begins():
+            return await self._check_structure(begins)
         books = await read_books(self._reader, self._settings.namespace)
         done, quiet = _progress(books)
         await self._take_in()
@@ -148,13 +149,36 @@ class Verifier:
         # cluster releases in the order of raw: what stands before something released has ended or is lost
         return position < self._last_released or (position < len(self._ended) and bool(self._ended[position]))
 
-    async def _refuse_truncated(self) -> None:
-        for partition in self._reader.partitions(self._settings.topic("raw")):
-            oldest = await self._reader.start(partition)
-            if oldest > 0:
-                raise VerifyError(
-                    f"{partition.topic} begins at offset {oldest}: what stood before is gone, and decisions rest on it"
-                )
+    async def _raw_begins(self) -> int:
+        """The offset of the oldest raw record that is kept."""
+        starts = [await self._reader.start(one) for one in self._reader.partitions(self._settings.topic("raw"))]
+        return max(starts, default=0)
+
+    async def _check_structure(self, begins: int) -> Report:
+        """Without its first records `raw` cannot be followed: decisions rest on what stood before."""
+        ledger = balance(await read_books(self._reader, self._settings.namespace))
+        structure = Structure()
+        topics = Topics(self._reader, self._settings.namespace)
+        async for record in topics.raw("outcomes"):
+            with suppress(ContractError):
+                structure.take_outcome(Outcome.decode(record.value))
+        async for record in topics.raw("enriched"):
+            with suppress(ContractError):
+                structure.take_enriched(EnrichedArticle.decode(record.value))
+        # What was released after the ledger was read is more, never less.
+        released = (await read_books(self._reader, self._settings.namespace)).stages["cluster"].released or 0
+        faults = [*structure.faults(released, ledger.total.under_way), *await self._open_transactions()]
+        return Report(
+            records=0,
+            compared={"outcomes": structure.outcomes, "enriched": structure.enriched},
+            in_flight=ledger.total.under_way,
+            recorded=0,
+            excused=0,
+            strays=0,
+            found=len(faults),
+            faults=tuple(faults[:FAULTS_KEPT]),
+            partial=f"raw begins at offset {begins}: what stood before is gone, so only numbers and ids were compared",
+        )
 
     async def _open_transactions(self) -> tuple[Fault, ...]:
         names = (*CONTRACTS, "raw", "stories", "dead")
