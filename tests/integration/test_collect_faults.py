@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -195,7 +195,11 @@ async def test_each_version_of_each_entry_stands_on_raw_once(kafka: Kafka, names
     chance = random.Random(seed)
     feeds = ChangingFeeds(FEEDS, random.Random(seed))
     proxies = {name: kafka.proxy(number) for number, name in enumerate("ab")}
-    faults = {"killed": killed, "unreachable": partial(unreachable, proxies=proxies), "zombie": zombie}
+    faults: dict[str, Callable[[Collection, random.Random], Awaitable[None]]] = {
+        "killed": killed,
+        "unreachable": partial(unreachable, proxies=proxies),
+        "zombie": zombie,
+    }
     settings = Settings(
         namespace=namespace,
         state_dir=tmp_path,

@@ -169,8 +169,8 @@ class Stage:
         if self._tasks:
             self._log.info("revoked", partitions=sorted(partition.partition for partition in partitions))
         await self._stop_tasks()
-        if partitions and not self._closing:
-            await check_place(self.config)  # it may be lost, and the member is about to ask for it again
+        if partitions and not self._closing and not self._member._coordinator.member_id:
+            await check_place(self.config)  # the group put this member out, and it is about to ask for its place again
 
     async def _stop_tasks(self) -> None:
         async with self._stopping:  # SIGTERM may come while a rebalance stops them

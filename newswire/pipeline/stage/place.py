@@ -60,7 +60,7 @@ async def check_place(config: StageConfig) -> None:
 def _taken(config: StageConfig, host: str) -> PlaceTaken:
     return PlaceTaken(
         f"another process, at {host}, is {config.instance_id} in the group {config.group}: end it, or give this one"
-        " another name"
+        " another host name or state folder"
     )
 
 
