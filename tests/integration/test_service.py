@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -51,30 +50,6 @@ async def test_the_service_gives_the_same_bytes_as_enrich(kafka: Any, namespace:
         o["outcome"] for o in outcomes if o["outcome"] not in ("emitted", "updated")
     )
     assert {"duplicate", "seen", "rejected", "dead", "updated"} <= {outcome["outcome"] for outcome in outcomes}
-
-
-@pytest.mark.parametrize("seed", [11, 12])
-async def test_killing_any_process_loses_and_repeats_nothing(
-    kafka: Any, namespace: str, tmp_path: Path, seed: int
-) -> None:
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    lines = raw_lines(300, seed)
-    settings = wire_settings(namespace, tmp_path, kafka.bootstrap_servers)
-    async with connect(settings) as connection, running_service(settings, connection) as service:
-        feeding = asyncio.create_task(produce(settings, "raw", lines, pause=0.03))
-        for name in ("wire", "analyzer", "wire", "analyzer"):
-            await asyncio.sleep(chance.uniform(0.5, 2.5))
-            pid = next(state.pid for state in service.processes if state.name == name)
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
-            await ended(service, name, pid)
-        await feeding
-        outcomes = await read_topic(settings, "outcomes", count=len(lines))
-        enriched = await read_topic(settings, "enriched")
-        assert sum(state.restarts for state in service.processes) >= 4
-    assert sorted(json.loads(value)["position"] for value in outcomes) == list(range(len(lines)))
-    assert enriched == enriched_of(enrich(lines))
 
 
 async def test_a_thousand_articles_that_waited_for_one_come_out_though_the_worker_dies(
