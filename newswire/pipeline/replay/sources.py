@@ -18,7 +18,7 @@ import structlog
 from newswire.pipeline.feeds.identity import raw_article_id
 from newswire.pipeline.replay.lines import SourceError, fit_line, open_lines, read_lines
 from newswire.pipeline.settings import TextSettings
-from newswire.schemas import RawArticle, decode_raw
+from newswire.schemas import RawArticle, RawDiscard, decode_raw
 from newswire.schemas.common import ContractError, format_time
 
 MANIFEST = "manifest.jsonl"
@@ -216,6 +216,8 @@ def _describe(value: bytes) -> tuple[str, bytes | None, datetime | None]:
         record = decode_raw(value)
     except ContractError:
         return _feed_of(value), None, None
+    if isinstance(record, RawDiscard):
+        return record.feed_url, record.id.encode() if record.id else None, record.observed_at
     if isinstance(record, RawArticle):
         return record.feed_url, raw_article_id(record).encode(), record.observed_at
     if record.article is not None:
