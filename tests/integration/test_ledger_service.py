@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections import Counter
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from newswire.pipeline.ledger.balance import OUTCOMES, Ledger
 from newswire.pipeline.ledger.log import LogReader, open_reader
 from newswire.pipeline.ledger.read import read_books, read_ledger
 from newswire.pipeline.settings import Settings
+from newswire.pipeline.subscribe import subscribe
 from newswire.pipeline.supervisor import Service, running_service
 from tests.integration.test_ledger import Service as Simulated
 from tests.wire import produce, raw_lines, read_topic, wire_settings
@@ -36,6 +38,21 @@ async def ledger_of(settings: Settings) -> Ledger:
     return await read_ledger(str(settings.kafka.bootstrap_servers), {}, settings.namespace)
 
 
+class SlowSubscriber:
+    """A subscriber that does not go on from its first article until it is told."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.go_on = asyncio.Event()
+
+    async def read(self, settings: Settings) -> None:
+        servers = str(settings.kafka.bootstrap_servers)
+        async with aclosing(subscribe(servers, settings.namespace, group="slow")) as articles:
+            async for article in articles:
+                self.seen.append(article.sequence)
+                await self.go_on.wait()
+
+
 async def test_it_balances_at_every_moment_though_workers_are_killed(
     kafka: "Kafka", namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,6 +60,7 @@ async def test_it_balances_at_every_moment_though_workers_are_killed(
     chance = random.Random(21)
     settings = wire_settings(namespace, tmp_path, kafka.bootstrap_servers)
     readings: list[Ledger] = []
+    slow = SlowSubscriber()
 
     async def read_on() -> None:
         while True:
@@ -50,14 +68,23 @@ async def test_it_balances_at_every_moment_though_workers_are_killed(
 
     async with connect(settings) as connection, running_service(settings, connection) as service:
         reading = asyncio.create_task(read_on())
+        subscribing = asyncio.create_task(slow.read(settings))
         feeding = asyncio.create_task(produce(settings, "raw", lines, pause=0.01))
         for name in ("wire", "analyzer", "wire"):
             await asyncio.sleep(chance.uniform(0.5, 2.0))
             kill(service, name)
         await feeding
         outcomes = [json.loads(value) for value in await read_topic(settings, "outcomes", count=len(lines))]
-        reading.cancel()
-        await asyncio.wait([reading])
+        assert len(slow.seen) == 1, "all of it was done while a subscriber stood still"
+        slow.go_on.set()
+        emitted = sum(outcome["outcome"] in ("emitted", "updated") for outcome in outcomes)
+        async with asyncio.timeout(30):
+            while len(slow.seen) < emitted:  # noqa: ASYNC110 - an iterator has no event
+                await asyncio.sleep(0.05)
+        for task in (reading, subscribing):
+            task.cancel()
+            await asyncio.wait([task])
+    assert slow.seen == list(range(1, emitted + 1))
     assert [ledger.faults for ledger in readings if ledger.faults] == []
     assert len(readings) >= 20
     assert any(ledger.total.under_way for ledger in readings)
@@ -70,8 +97,8 @@ async def test_it_balances_at_every_moment_though_workers_are_killed(
     for entry in last.hours:
         if entry.hour is not None and entry.outcomes["emitted"]:
             hour = entry.hour.isoformat()[:13]
-            emitted = [o for o in outcomes if o["outcome"] == "emitted" and o["observed_at"][:13] == hour]
-            assert entry.outcomes["emitted"] == len(emitted)
+            theirs = [o for o in outcomes if o["outcome"] == "emitted" and o["observed_at"][:13] == hour]
+            assert entry.outcomes["emitted"] == len(theirs)
 
     await without_the_topic(settings, last, monkeypatch)
 
