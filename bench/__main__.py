@@ -22,7 +22,7 @@ def main() -> int:
     options.out.unlink(missing_ok=True)
     out = ["--out", str(options.out)]
     runs = [["bench.encoder", "--spacy", options.spacy, *out], ["bench.hops", *out], ["bench.rest", *out]]
-    runs += [["bench.polls", *out], ["bench.grouping", *out], ["bench.replay", *out]]
+    runs += [["bench.polls", *out], ["bench.grouping", *out], ["bench.replay", *out], ["bench.ledger", *out]]
     runs.append(["bench.polling", *out, *([str(options.data)] if options.data else [])])
     failed = [run[0] for run in runs if subprocess.run([sys.executable, "-m", *run], check=False).returncode != 0]
     for name in failed:

@@ -7,10 +7,11 @@ carries the result out inside its transaction; `enrich` carries it out in memory
 from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
-from newswire.pipeline.ledger.counters import count
+from newswire.pipeline.ledger.counters import count, count_hour
 from newswire.pipeline.state import State
 from newswire.schemas import DeadLetter, Outcome
 from newswire.schemas.common import Record
@@ -49,11 +50,15 @@ class Emission:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a step decided: records to emit, and what to count for the feed in the ledger."""
+    """What a step decided: records to emit, and what to count for the feed in the ledger.
+
+    `hours` are the same counts by hours of event time; empty in stages that count no hours.
+    """
 
     emissions: tuple[Emission, ...]
     feed: str = ""
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    hours: tuple[tuple[int, Mapping[str, int]], ...] = ()
 
 
 def emission(topic: str, key: str, record: Record) -> Emission:
@@ -75,8 +80,12 @@ def dead_letter(
     feed_url: str = "",
     position: int | None = None,
     supersedes: Literal["dead", "emitted", "updated"] | None = None,
+    observed_at: datetime | None = None,
 ) -> Emission:
-    """The dead letter of a record that a stage could not do; it keeps the record, cut to LETTER_VALUE_MAX bytes."""
+    """The dead letter of a record that a stage could not do; it keeps the record, cut to LETTER_VALUE_MAX bytes.
+
+    `observed_at` is the event time that its outcome is counted under.
+    """
     kept = source.value[:LETTER_VALUE_MAX] if source.value is not None else None
     text, encoding = _as_text(kept)
     letter = DeadLetter(
@@ -92,6 +101,7 @@ def dead_letter(
         feed_url=feed_url,
         position=position,
         supersedes=supersedes,
+        observed_at=observed_at,
         key=source.key.decode(errors="replace")[:1000] if source.key is not None else None,
         value=text,
         encoding=encoding,
@@ -108,6 +118,8 @@ def stray(source: Source, stage: str, error: str) -> Result:
 def count_result(state: State, result: Result) -> None:
     """Add a result's counts to the ledger rows of its stage."""
     count(state, result.feed, result.counts)
+    for hour, counts in result.hours:
+        count_hour(state, hour, counts)
 
 
 def _as_text(value: bytes | None) -> tuple[str | None, Literal["text", "base64"]]:

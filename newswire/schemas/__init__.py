@@ -11,7 +11,7 @@ from newswire.schemas.enriched import EnrichedArticle, Provenance, StoryRef
 from newswire.schemas.feeds import FeedSettings
 from newswire.schemas.outcomes import Outcome, OutcomeKind
 from newswire.schemas.prepared import PreparedArticle
-from newswire.schemas.raw import RawArticle, RawOversize, RawRetry, decode_raw
+from newswire.schemas.raw import RawArticle, RawDiscard, RawOversize, RawRetry, decode_raw
 from newswire.schemas.stories import Story
 from newswire.schemas.unique import UniqueArticle
 
@@ -30,6 +30,7 @@ __all__ = [
     "PreparedArticle",
     "Provenance",
     "RawArticle",
+    "RawDiscard",
     "RawOversize",
     "RawRetry",
     "Story",

@@ -11,7 +11,7 @@ from newswire.schemas.enriched import EnrichedArticle
 from newswire.schemas.feeds import FeedSettings
 from newswire.schemas.outcomes import Outcome
 from newswire.schemas.prepared import PreparedArticle
-from newswire.schemas.raw import RawArticle, RawOversize, RawRetry
+from newswire.schemas.raw import RawArticle, RawDiscard, RawOversize, RawRetry
 from newswire.schemas.stories import Story
 from newswire.schemas.unique import UniqueArticle
 
@@ -19,6 +19,7 @@ RECORDS: tuple[type[Record], ...] = (
     FeedSettings,
     RawArticle,
     RawRetry,
+    RawDiscard,
     RawOversize,
     PreparedArticle,
     UniqueArticle,

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from newswire.schemas.common import Position, Record
+from newswire.schemas.common import Position, Record, Timestamp
 
 
 class DeadLetter(Record):
@@ -13,7 +13,7 @@ class DeadLetter(Record):
     `letter` is `{stage}-{partition}-{offset}` of the record in `topic`. `value` is the record (text when it is
     UTF-8, else base64, as `encoding` says), cut to the size limit when `cut`. `position` is null for a record
     that is not one of ours (it stands on a topic that others should not write). `supersedes` is the outcome
-    that a retry replaces.
+    that a retry replaces. `observed_at` is the event time that the ledger counts that outcome under.
     """
 
     NAME: ClassVar[str] = "newswire.dead.v1"
@@ -32,6 +32,7 @@ class DeadLetter(Record):
     feed_url: str = ""
     position: Position | None = None
     supersedes: Literal["dead", "emitted", "updated"] | None = None
+    observed_at: Timestamp | None = None
     key: str | None = None
     value: str | None = None
     encoding: Literal["text", "base64"] = "text"

@@ -54,7 +54,7 @@ class RawRetry(Record):
     """A dead letter sent round again: its outcome supersedes the one of the record at `position`.
 
     Either `article` (what a stage before analysis could not do) or `prepared` (an article that was emitted
-    degraded: it becomes a new revision).
+    degraded: it becomes a new revision). `observed_at` is the event time that the ledger counts that outcome under.
     """
 
     NAME: ClassVar[str] = "newswire.raw.retry.v1"
@@ -63,6 +63,7 @@ class RawRetry(Record):
     letter: str
     position: Position
     supersedes: Literal["dead", "emitted", "updated"]
+    observed_at: Timestamp | None = None
     article: RawArticle | None = None
     prepared: PreparedArticle | None = None
 
@@ -71,6 +72,28 @@ class RawRetry(Record):
         if (self.article is None) == (self.prepared is None):
             raise ValueError("either article or prepared is required")
         return self
+
+
+class RawDiscard(Record):
+    """A dead letter given up by hand: its outcome, `rejected`, supersedes the one of the record at `position`.
+
+    `id`, `feed_url` and `observed_at` are those that the dead record was counted with; `reason` is the user's.
+    """
+
+    NAME: ClassVar[str] = "newswire.raw.discard.v1"
+
+    schema_: Literal["newswire.raw.discard.v1"] = Field(default="newswire.raw.discard.v1", alias="schema")
+    letter: str
+    position: Position
+    supersedes: Literal["dead"] = "dead"
+    observed_at: Timestamp | None = None
+    id: str | None = None
+    feed_url: str = ""
+    reason: str | None = Field(default=None, max_length=500)
+
+    def explain(self) -> str:
+        """Why the record is rejected, in a line."""
+        return f"discarded by hand{f': {self.reason}' if self.reason else ''}"
 
 
 class RawOversize(Record):
@@ -95,11 +118,13 @@ class RawOversize(Record):
         return f"the record is too large: {more}{self.size} bytes, and at most {self.limit} are taken"
 
 
-def decode_raw(value: bytes | None) -> RawArticle | RawRetry:
+def decode_raw(value: bytes | None) -> RawArticle | RawRetry | RawDiscard:
     """Read a record of `raw`. Raises ContractError when it is not one, or stands for one that was too large."""
     name = parse_object(value).get("schema", RawArticle.NAME)
     if name == RawRetry.NAME:
         return RawRetry.decode(value)
+    if name == RawDiscard.NAME:
+        return RawDiscard.decode(value)
     if name == RawArticle.NAME:
         return RawArticle.decode(value)
     if name == RawOversize.NAME:

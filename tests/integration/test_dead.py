@@ -1,6 +1,8 @@
 """The quarantine on Kafka, as the command line shows and retries it."""
 
 import asyncio
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,10 @@ from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.cli.dead import command
 from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.quarantine.store import retry_letters
+from newswire.pipeline.quarantine.wanted import Wanted
 from newswire.pipeline.step import LETTER_VALUE_MAX, Emission, Source, dead_letter
-from newswire.schemas import DeadLetter, RawArticle, RawRetry, decode_raw
+from newswire.schemas import DeadLetter, RawArticle, RawDiscard, RawRetry, UniqueArticle, decode_raw
+from tests.unit.stories.articles import article
 
 if TYPE_CHECKING:
     from tests.conftest import Kafka
@@ -127,10 +131,77 @@ async def test_retry_of_named_letters(cell: Cell) -> None:
 
 async def test_two_retries_at_once_send_nothing_twice(cell: Cell) -> None:
     servers = cell.kafka.bootstrap_servers
-    await asyncio.gather(*(retry_letters(servers, {}, cell.namespace, None) for _ in range(3)), return_exceptions=True)
+    await asyncio.gather(
+        *(retry_letters(servers, {}, cell.namespace, Wanted()) for _ in range(3)), return_exceptions=True
+    )
     sent = [decode_raw(record.value) for record in (await cell.read("raw"))[3:]]
     letters = [retry.letter for retry in sent if isinstance(retry, RawRetry)]
     assert len(letters) == len(set(letters))
-    await retry_letters(servers, {}, cell.namespace, None)
+    await retry_letters(servers, {}, cell.namespace, Wanted())
     sent = [decode_raw(record.value) for record in (await cell.read("raw"))[3:]]
     assert sorted(retry.letter for retry in sent if isinstance(retry, RawRetry)) == ["prepare-0-0", "prepare-0-1"]
+
+
+async def test_letters_are_chosen_by_stage_error_and_id_together(cell: Cell) -> None:
+    async def listed(*options: str) -> list[str]:
+        _, out, _ = await cell.call("list", "--all", *options)
+        return [line.split("\t")[0] for line in out.splitlines()]
+
+    assert await listed("--stage", "cluster") == ["cluster-0-5"]
+    assert await listed("--error", "IT FAILED", "--id", "prepare-0-2") == ["prepare-0-2"]
+    assert await listed("--error", "runtime*fail", "--stage", "cluster") == []
+    code, out, _ = await cell.call("list", "--stage", "prepare", "--json")
+    assert {json.loads(line)["stage"] for line in out.splitlines()} == {"prepare"}
+    code, out, _ = await cell.call("retry", "--error", "it failed", "--id", "prepare-0-1", "--id", "cluster-0-5")
+    assert (code, out.splitlines()) == (0, ["retried prepare-0-1", "1 retried, 0 stay dead"])
+    for wrong in (("retry", "--all", "--stage", "prepare"), ("discard",), ("discard", "--all", "prepare-0-0")):
+        assert (await cell.call(*wrong))[0] == 2
+    assert len(await listed()) == 4
+
+
+async def test_discard_closes_letters_and_gives_dead_articles_up(cell: Cell) -> None:
+    code, out, err = await cell.call("discard", "prepare-0-2", "nothing", "--reason", "no article")
+    assert (code, out.splitlines()) == (1, ["discarded prepare-0-2", "1 discarded, 1 stay dead"])
+    assert "nothing: there is no such open letter" in err
+    discard = decode_raw((await cell.read("raw"))[-1].value)
+    assert isinstance(discard, RawDiscard)
+    assert (discard.letter, discard.position, discard.explain()) == (
+        "prepare-0-2",
+        2,
+        "discarded by hand: no article",
+    )
+    assert len(await cell.read("raw")) == 4
+    code, out, _ = await cell.call("discard", "--stage", "cluster")
+    assert (code, out.splitlines()) == (0, ["discarded cluster-0-5", "1 discarded, 0 stay dead"])
+    assert len(await cell.read("raw")) == 4, "a stray has no outcome"
+    code, out, _ = await cell.call("discard", "--all")
+    assert (code, out.splitlines()[-1]) == (0, "3 discarded, 0 stay dead")
+    marks = [DeadLetter.decode(record.value) for record in (await cell.read("dead"))[6:]]
+    assert {mark.state for mark in marks} == {"discarded"}
+    _, out, _ = await cell.call("list")
+    assert out == "nothing is dead\n"
+    assert (await cell.call("retry", "--all"))[1] == "0 retried, 0 stay dead\n"
+    assert (await cell.call("discard", "--all", "--reason", "x" * 501))[0] == 2
+
+
+async def test_show_as_json(cell: Cell) -> None:
+    code, out, _ = await cell.call("show", "prepare-0-0", "--json")
+    letter = DeadLetter.decode(out.encode())
+    assert (code, letter.value, letter.attempts) == (0, GOOD.encode().decode(), 3)
+
+
+async def test_two_letters_of_one_article_go_round_once(kafka: "Kafka", namespace: str, tmp_path: Path) -> None:
+    cell = Cell(kafka, namespace, tmp_path)
+    await ensure_topics(kafka.bootstrap_servers, wire_topics(namespace, partitions=2), {})
+    record = article(1, "Ships in harbour").encode()
+    async with AIOKafkaProducer(bootstrap_servers=kafka.bootstrap_servers) as producer:
+        for stage, topic in (("analyze", "unique"), ("cluster", "analyzed")):
+            source = Source(f"{namespace}.{topic}", 0, 0, b"k", record, 0)
+            letter = dead_letter(source, stage, "failed", position=7, supersedes="emitted")
+            if stage == "analyze":
+                value = UniqueArticle.model_validate_json(record.replace(b"analyzed.v1", b"unique.v1")).encode()
+                letter = dead_letter(replace(source, value=value), stage, "failed", position=7, supersedes="emitted")
+            await producer.send_and_wait(f"{namespace}.dead", letter.value, letter.key)
+    code, out, _ = await cell.call("retry", "--stage", "cluster")
+    assert (code, out.splitlines()) == (0, ["retried analyze-0-0", "retried cluster-0-0", "2 retried, 0 stay dead"])
+    assert len(await cell.read("raw")) == 1

@@ -16,12 +16,13 @@ from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.cli.dead import command as dead_command
 from newswire.pipeline.cli.ledger import command
-from newswire.pipeline.ledger.balance import STAGES
+from newswire.pipeline.ledger.balance import HOPS, STAGES
 from newswire.pipeline.ledger.counters import PREFIX
 from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.ledger.read import read_ledger
+from newswire.pipeline.stage.ledger import position_key, row_key
 from newswire.pipeline.stage.position import POSITION_KEY, InputPosition
-from newswire.pipeline.stories.resequence import HELD, NEXT
+from newswire.pipeline.stories.resequence import HELD, NEXT, WAITING
 from newswire.schemas import RawArticle, RawRetry
 from tests.unit.ledger.test_ledger_balance import Simulation
 
@@ -32,14 +33,19 @@ pytestmark = pytest.mark.broker
 
 
 class Service:
-    """A simulated service that stands on Kafka: each step is a transaction of its stage, as the real one's are."""
+    """A simulated service that stands on Kafka: each step is a transaction of its stage, as the real one's are.
 
-    def __init__(self, bootstrap_servers: str, namespace: str, seed: int = 1) -> None:
+    `booked`: the rows go to the ledger's topic too; a service of before it had one writes them to the changelogs alone.
+    """
+
+    def __init__(self, bootstrap_servers: str, namespace: str, seed: int = 1, *, booked: bool = True) -> None:
         self.simulation = Simulation(random.Random(seed))
         self.bootstrap_servers = bootstrap_servers
         self.namespace = namespace
+        self.booked = booked
         self.producers: dict[str, Any] = {}
-        self.offsets: list[int] = []
+        self.waiting: dict[str, list[int]] = {hop: [] for hop in HOPS}
+        self.ends: dict[str, int] = dict.fromkeys(HOPS, 0)
         self.held = 0
         self.stack = AsyncExitStack()
 
@@ -60,43 +66,64 @@ class Service:
         before = {
             stage: {feed: Counter(row) for feed, row in rows.items()} for stage, rows in self.simulation.counts.items()
         }
-        waiting = len(self.simulation.topics["raw"])
+        waiting = {hop: len(records) for hop, records in self.simulation.topics.items()}
         self.simulation.step()
         after = self.simulation.counts
-        if len(self.simulation.topics["raw"]) > waiting:
+        if len(self.simulation.topics["raw"]) > waiting["raw"]:
             await self.write_raw(*self.simulation.topics["raw"][-1], own=before["collect"] != after["collect"])
-        for stage in STAGES:
-            if before[stage] != after[stage]:
-                async with self.producers[stage].transaction():
-                    await self.write_rows(stage)
+        for stage, source, target in zip(STAGES, HOPS, (*HOPS[1:-1], None), strict=False):
+            if before[stage] == after[stage]:
+                continue
+            if len(self.simulation.topics[source]) < waiting[source]:
+                self.waiting[source].pop(0)
+            async with self.producers[stage].transaction():
+                if target is not None and len(self.simulation.topics[target]) > waiting[target]:
+                    await self.put(stage, target, b"{}")
+                await self.write_rows(stage)
 
     async def write_raw(self, feed: str, retried: str | None, *, own: bool) -> None:
         article = RawArticle(feed_url=feed, title="An article")
         record: RawArticle | RawRetry = article
         if retried is not None:
             record = RawRetry(letter="x", position=0, supersedes=retried, article=article)
-        producer = self.producers["collect"]
-        async with producer.transaction():
-            sent = await producer.send_and_wait(f"{self.namespace}.raw", record.encode())
-            self.offsets.append(sent.offset)
+        async with self.producers["collect"].transaction():
+            await self.put("collect", "raw", record.encode())
             if own:
                 await self.write_rows("collect")
+
+    async def put(self, stage: str, topic: str, value: bytes) -> None:
+        sent = await self.producers[stage].send_and_wait(f"{self.namespace}.{topic}", value, partition=0)
+        self.waiting[topic].append(sent.offset)
+        self.ends[topic] = sent.offset + 1
 
     async def write_rows(self, stage: str) -> None:
         rows = {PREFIX + feed.encode(): json.dumps(row).encode() for feed, row in self.simulation.counts[stage].items()}
         taken = self.simulation.records[stage]
         if stage != "collect":
-            offset = self.offsets[taken - 1] + 1 if stage == "prepare" and taken else taken
+            source = HOPS[STAGES.index(stage)]
+            offset = self.waiting[source][0] if self.waiting[source] else self.ends[source]
             rows[POSITION_KEY] = InputPosition(offset, taken, "life").encode()
         if stage == "cluster":
             released = self.simulation.sum("cluster", "emitted") + self.simulation.sum("cluster", "updated")
-            rows[NEXT] = b"%d" % (released + 1)
             held = len(self.simulation.topics["held"])
+            rows[NEXT], rows[WAITING] = b"%d" % (released + 1), b"%d" % held
             for number in range(min(held, self.held), max(held, self.held)):
                 await self.send(stage, HELD + b"%d" % number, b"waits" if held > self.held else None)
             self.held = held
         for key, value in rows.items():
             await self.send(stage, key, value)
+        if self.booked:
+            await self.book(stage, rows)
+
+    async def book(self, stage: str, rows: dict[bytes, bytes]) -> None:
+        """In one batch, as a stage's transaction does it."""
+        producer = self.producers[stage]
+        batch = producer.create_batch()
+        for key, value in rows.items():
+            life = "" if stage == "collect" else "life"
+            place = position_key(stage, 0) if key == POSITION_KEY else row_key(stage, 0, life, key)
+            assert batch.append(timestamp=None, key=place, value=value) is not None
+        await (await producer.send_batch(batch, f"{self.namespace}.ledger", partition=0))
 
     async def send(self, stage: str, key: bytes, value: bytes | None) -> None:
         await self.producers[stage].send_and_wait(f"{self.namespace}.{stage}.changelog", value, key, partition=0)
@@ -111,9 +138,10 @@ async def test_a_new_namespace_balances_at_nothing(kafka: "Kafka", namespace: st
     assert (ledger.balanced, ledger.feeds, ledger.total.collected) == (True, (), 0)
 
 
-async def test_it_balances_at_every_moment_of_a_working_service(kafka: "Kafka", namespace: str) -> None:
+@pytest.mark.parametrize("booked", [True, False], ids=["ledger", "changelogs"])
+async def test_it_balances_at_every_moment_of_a_working_service(kafka: "Kafka", namespace: str, booked: bool) -> None:
     await make_topics(kafka, namespace)
-    async with Service(kafka.bootstrap_servers, namespace) as service:
+    async with Service(kafka.bootstrap_servers, namespace, booked=booked) as service:
 
         async def work() -> None:
             for _ in range(200):

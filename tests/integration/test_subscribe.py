@@ -8,17 +8,21 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import RecordsToDelete
 
 from newswire.pipeline.broker.admin import ensure_topics
+from newswire.pipeline.broker.client import admin_client
 from newswire.pipeline.broker.topics import wire_topics
-from newswire.pipeline.subscribe import NoSuchWire, subscribe
-from newswire.schemas import Language, Topic
+from newswire.pipeline.ledger.log import open_reader
+from newswire.pipeline.subscribe import ArticlesExpired, Gap, Mark, NoSuchWire, subscribe
+from newswire.pipeline.subscribe.reader import RECORDS_AT_ONCE
+from newswire.schemas import EnrichedArticle, Language, Topic
 from tests.conftest import Kafka
 from tests.unit.subscribe.articles import OBSERVED, article
 
@@ -166,3 +170,138 @@ async def test_a_reader_that_leaves_is_no_failure(kafka: Kafka, namespace: str, 
         os.close(reads)
     _, errors = await asyncio.to_thread(process.communicate, None, 30)
     assert (process.returncode, errors) == (0, b"")
+
+
+async def expire(kafka: Kafka, namespace: str, before_sequence: int) -> int:
+    """Delete what stands before the article with this number, as retention does; the offset where the log begins."""
+    partition = TopicPartition(f"{namespace}.enriched", 0)
+    async with open_reader(kafka.bootstrap_servers, {}) as reader:
+        records = [record async for record in reader.records(partition)]
+    offset = int(next(r.offset for r in records if EnrichedArticle.decode(r.value).sequence == before_sequence))
+    async with admin_client(kafka.bootstrap_servers) as admin:
+        await admin.delete_records({partition: RecordsToDelete(before_offset=offset)})
+    return offset
+
+
+def moment(number: int) -> datetime:
+    return OBSERVED + timedelta(minutes=number)
+
+
+async def send_minutes(wire: Any, namespace: str, *numbers: int) -> None:
+    async with transaction(wire):
+        for number in numbers:
+            await send(wire, namespace, number, observed_at=moment(number))
+
+
+async def test_a_group_that_was_away_is_told_exactly_what_expired(kafka: Kafka, namespace: str, wire: Any) -> None:
+    await send_minutes(wire, namespace, *range(1, 10))
+    assert await numbers(kafka, namespace, group="g", limit=3) == [1, 2, 3]
+    begins = await expire(kafka, namespace, 8)
+    with pytest.raises(ArticlesExpired) as raised:
+        await numbers(kafka, namespace, group="g")
+    gap = raised.value.gap
+    assert gap == Gap(f"{namespace}.enriched", 3, begins - 1, Mark(3, moment(3)), Mark(8, moment(8)))
+    assert gap.lost == 4
+    assert str(raised.value) == (
+        f"4 articles expired before they were read: numbers 4 to 7, offsets 3 to {begins - 1} of {namespace}.enriched,"
+        " between 2026-01-31T12:03:00Z and 2026-01-31T12:08:00Z"
+    )
+    assert await numbers(kafka, namespace, group="g", limit=1) == [8], "it is told once, and the group goes on"
+
+    await expire(kafka, namespace, 9)
+    assert await numbers(kafka, namespace, group="g", limit=1) == [9], "what it had has expired, which is no gap"
+
+
+async def test_a_gap_can_be_told_without_ending(kafka: Kafka, namespace: str, wire: Any) -> None:
+    await send_minutes(wire, namespace, *range(1, 10))
+    assert await numbers(kafka, namespace, group="g", limit=3) == [1, 2, 3]
+    await expire(kafka, namespace, 8)
+    gaps: list[Gap] = []
+    assert await numbers(kafka, namespace, group="g", on_gap=gaps.append) == [8, 9]
+    assert [gap.lost for gap in gaps] == [4]
+    assert await numbers(kafka, namespace, group="g", on_gap=gaps.append) == []
+    assert len(gaps) == 1
+
+
+@pytest.mark.parametrize("group", ["g", None])
+async def test_what_expires_under_a_slow_subscriber_is_told(
+    kafka: Kafka, namespace: str, wire: Any, group: str | None
+) -> None:
+    size = 3 * RECORDS_AT_ONCE
+    for first in range(1, size, RECORDS_AT_ONCE):
+        await send_minutes(wire, namespace, *range(first, first + RECORDS_AT_ONCE))
+    gaps: list[Gap] = []
+    seen: list[int] = []
+    options = {"max_partition_fetch_bytes": 1024, "fetch_max_bytes": 1024}
+    reading = subscribe(kafka.bootstrap_servers, namespace, group=group, idle=IDLE, on_gap=gaps.append, options=options)
+    async with aclosing(reading) as articles:
+        async for one in articles:
+            if not seen:
+                await expire(kafka, namespace, size - 5)
+            seen.append(one.sequence)
+    (gap,) = gaps
+    assert gap.after is not None
+    assert gap.after.sequence < size - 6
+    assert gap.before == Mark(size - 5, moment(size - 5))
+    assert seen == [*range(1, gap.after.sequence + 1), *range(size - 5, size + 1)]
+    assert gap.lost == size - len(seen)
+
+
+async def test_a_place_that_another_client_kept_tells_no_number(kafka: Kafka, namespace: str, wire: Any) -> None:
+    await send_minutes(wire, namespace, *range(1, 10))
+    partition = TopicPartition(f"{namespace}.enriched", 0)
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=kafka.bootstrap_servers, group_id=f"{namespace}.subscribe.g", enable_auto_commit=False
+    )
+    async with consumer:
+        consumer.assign([partition])
+        await consumer.commit({partition: 2})
+    begins = await expire(kafka, namespace, 5)
+    with pytest.raises(ArticlesExpired, match=rf"offsets 2 to {begins - 1} of .*up to the one observed at") as raised:
+        await numbers(kafka, namespace, group="g")
+    assert (raised.value.gap.lost, raised.value.gap.before.sequence) == (None, 5)
+
+
+async def test_a_group_that_saw_nothing_keeps_its_place(kafka: Kafka, namespace: str, wire: Any) -> None:
+    await send_minutes(wire, namespace, 1)
+    assert await numbers(kafka, namespace, group="g", start="latest") == []
+    await send_minutes(wire, namespace, 2)
+    assert await numbers(kafka, namespace, group="g", start="latest") == [2]
+
+
+async def test_a_start_time_does_not_read_what_is_much_older(kafka: Kafka, namespace: str, wire: Any) -> None:
+    written = int(OBSERVED.timestamp() * 1000)
+    async with transaction(wire):
+        for number, day in enumerate((0, 10, 20, 30, 31), start=1):
+            value = article(sequence=number, observed_at=OBSERVED + timedelta(days=day)).encode()
+            at = written + day * 86_400_000
+            await wire.send_and_wait(f"{namespace}.enriched", value, b"k", timestamp_ms=at)
+    starts: list[int] = []
+    seek = AIOKafkaConsumer.seek
+
+    def noted(self: Any, partition: TopicPartition, offset: int) -> None:
+        starts.append(offset)
+        seek(self, partition, offset)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AIOKafkaConsumer, "seek", noted)
+        found = [
+            await numbers(kafka, namespace, start=OBSERVED + timedelta(days=day), idle=0.5) for day in (0, 15, 30, 40)
+        ]
+    assert found == [[1, 2, 3, 4, 5], [3, 4, 5], [4, 5], []]
+    assert starts == [0, 1, 3, 5]
+
+
+async def test_the_command_tells_a_gap_and_goes_on(kafka: Kafka, namespace: str, wire: Any, tmp_path: Path) -> None:
+    await send_minutes(wire, namespace, *range(1, 10))
+    assert await numbers(kafka, namespace, group="g", limit=3) == [1, 2, 3]
+    await expire(kafka, namespace, 8)
+    printed = await asyncio.create_subprocess_exec(
+        *command(kafka, namespace, tmp_path, "--group", "g", "--idle", "1.5"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await printed.communicate()
+    assert printed.returncode == 0
+    assert [json.loads(line)["sequence"] for line in out.splitlines()] == [8, 9]
+    assert err.decode().startswith("4 articles expired before they were read: numbers 4 to 7, offsets 3 to ")

@@ -54,6 +54,7 @@ class AnalyzeStep:
             feed_url=article.feed.url,
             position=article.position,
             supersedes="emitted" if article.revision == 1 else "updated",
+            observed_at=article.observed_at,
         )
         result = _result(article, _analyzed(article, None, self._runner, reason[:500]))
         return Result((*result.emissions, letter), result.feed, result.counts)

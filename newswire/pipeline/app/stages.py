@@ -7,8 +7,10 @@ from hashlib import sha256
 from pathlib import Path
 
 from newswire.pipeline.connection import Connection
+from newswire.pipeline.ledger.counters import COUNTED
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage import StageConfig
+from newswire.pipeline.stories.resequence import NEXT, WAITING
 
 ROLES = ("collect", "prepare", "deduplicate", "analyze", "cluster")
 
@@ -21,6 +23,9 @@ OUTPUTS = {
     "cluster": ("enriched", "stories", "outcomes", "dead"),
 }
 
+
+LEDGER_ROWS = {"cluster": (NEXT, WAITING)}
+"""Rows besides the counters that the ledger reads, by role."""
 
 CLUSTER_SECONDS = 0.5
 """How long cluster works on one batch: each of its records may release a hundred that waited for it."""
@@ -77,5 +82,7 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         instance_id=worker.instance(role),
         instance_owner=worker.owner,
         stall_seconds=settings.run.stall_seconds,
+        ledger=settings.topic("ledger"),
+        ledger_rows=(*COUNTED, *LEDGER_ROWS.get(role, ())),
         client_options=worker.connection.options,
     )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from newswire.pipeline.broker.config import RECORD_OVERHEAD
 
 DAY_MS = 86_400_000
+LEDGER_READ_MS = 10_000
+"""How long the reading of the ledger's topic may take: a record that came since may not yet have replaced one in it."""
 STAGES = ("collect", "prepare", "deduplicate", "analyze", "cluster", "replay")
 """What keeps its state in a changelog `{namespace}.{stage}.changelog`."""
 
@@ -61,7 +63,7 @@ def wire_topics(
         }
         return TopicSpec(f"{namespace}.{name}", count, "delete", retention_ms, settings)
 
-    def table(name: str, count: int, delete_retention_ms: int) -> TopicSpec:
+    def table(name: str, count: int, delete_retention_ms: int, **extra: str) -> TopicSpec:
         settings = {
             **sizes,
             # Only closed segments are compacted, and a restore reads what is not compacted yet.
@@ -69,6 +71,7 @@ def wire_topics(
             "segment.ms": str(DAY_MS // 24),
             "min.cleanable.dirty.ratio": "0.1",
             "delete.retention.ms": str(delete_retention_ms),
+            **{key.replace("_", "."): value for key, value in extra.items()},
         }
         return TopicSpec(f"{namespace}.{name}", count, "compact", None, settings)
 
@@ -84,5 +87,14 @@ def wire_topics(
         table("stories", 1, 14 * DAY_MS),
         log("outcomes", enriched_ms),
         log("dead", enriched_ms),
+        # Every transaction of every stage writes here and the ledger reads all of it: small segments, cleaned often.
+        # Transaction marks outlive their records by the deletion time, and are most of the log where it is long.
+        table(
+            "ledger",
+            1,
+            LEDGER_READ_MS,
+            segment_bytes=str(1 << 20),
+            min_compaction_lag_ms=str(LEDGER_READ_MS),
+        ),
         *(table(f"{stage}.changelog", with_state.get(stage, 1), DAY_MS) for stage in STAGES),
     )

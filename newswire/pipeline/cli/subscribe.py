@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.cli.common import one_line_errors, with_settings
 from newswire.pipeline.settings import Settings
-from newswire.pipeline.subscribe import Delivered, Filters, NoSuchWire, read_enriched
+from newswire.pipeline.subscribe import Delivered, Filters, Gap, NoSuchWire, Start, read_enriched
 from newswire.pipeline.subscribe.formats import FORMATS
 
 
@@ -85,7 +85,7 @@ TOPIC = PatternType("medtop:[0-9]{8}", "Media Topic such as medtop:15000000")
 @with_settings
 def command(
     settings: Settings,
-    start: datetime | str,
+    start: Start,
     group: str | None,
     language: str | None,
     topic: str | None,
@@ -94,12 +94,15 @@ def command(
     idle: float | None,
     form: str,
 ) -> None:
-    """Print the enriched articles of the wire, as they come, until stopped."""
+    """Print the enriched articles of the wire, as they come, until stopped.
+
+    A group that was away comes back where it was. What expired meanwhile is told on standard error.
+    """
     since = start if isinstance(start, datetime) else None
     filters = Filters(since=since, language=language, topic=topic, entity=entity)
     with one_line_errors():
         try:
-            asyncio.run(_print_articles(settings, start == "latest", group, filters, limit, idle, FORMATS[form]))
+            asyncio.run(_print_articles(settings, start, group, filters, limit, idle, FORMATS[form]))
         except BrokenPipeError:
             leave_broken_pipe()
         except (NoSuchWire, KafkaError) as error:
@@ -111,9 +114,13 @@ def leave_broken_pipe() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _tell_gap(gap: Gap) -> None:
+    click.echo(gap.explain(), err=True)
+
+
 async def _print_articles(
     settings: Settings,
-    latest: bool,
+    start: Start,
     group: str | None,
     filters: Filters,
     limit: int | None,
@@ -130,11 +137,12 @@ async def _print_articles(
             delivered = read_enriched(
                 connection.bootstrap_servers,
                 settings.namespace,
-                latest=latest,
+                start=start,
                 group=group,
                 filters=filters,
                 limit=limit,
                 idle=idle,
+                on_gap=_tell_gap,
                 options=connection.options,
             )
             async with aclosing(delivered):

@@ -21,6 +21,7 @@ from newswire.pipeline.duplicates.rows import (
     text_key,
 )
 from newswire.pipeline.duplicates.signature import U32, Signature, key_of, search_keys
+from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import Row, State, apply_rows
 from newswire.pipeline.step import Emission, Result, Source, dead_letter, emission, outcome_emission, stray
@@ -81,7 +82,8 @@ class DeduplicateStep:
         except Exception as error:
             decision = _dead(article, source, f"{type(error).__name__}: {error}", watermark, sequence)
         self._carry_out(decision, state)
-        return Result(decision.emissions, article.feed.url, decision.counts)
+        hour = hour_of(to_ms(article.observed_at))
+        return Result(decision.emissions, article.feed.url, decision.counts, ((hour, decision.counts),))
 
     def _decide(self, article: PreparedArticle, state: State, watermark: int, sequence: int) -> Decision:
         observed = to_ms(article.observed_at)
@@ -208,6 +210,7 @@ def _dead(article: PreparedArticle, source: Source, reason: str, watermark: int,
         feed_url=article.feed.url,
         position=article.position,
         supersedes="dead",
+        observed_at=article.observed_at,
     )
     return Decision((outcome_emission(outcome), letter), {"in": 1, "dead": 1}, watermark, sequence)
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import get_args
 
+from newswire.pipeline.ledger.hours import STAGES as HOUR_STAGES
+from newswire.pipeline.ledger.hours import HourEntry, StageHours, hour_entries, hour_faults
 from newswire.schemas.outcomes import OutcomeKind
 
 STAGES = ("prepare", "deduplicate", "analyze", "cluster")
@@ -30,26 +32,32 @@ class StageBook:
 
     `counts`: its counters. `records`: how many records its position says it took (None: it never began).
     `waiting`: rows that it holds back (cluster). `released`: how many numbers its sequence has let go (cluster).
+    `offsets`: the next input offset of each partition. `hours`: its counters by hour, `newest` the newest of them.
     """
 
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
     records: int | None = None
     waiting: int | None = None
     released: int | None = None
+    offsets: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    hours: StageHours = field(default_factory=lambda: MappingProxyType({}))
+    newest: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """All that a ledger is made of. Read downstream first, so that no hop can be negative while the service runs.
+    """All that a ledger is made of: the stages at one moment of the log, and `raw` from there on.
 
-    `backlog`: articles by feed that stand in `raw` and prepare has not taken (retries are not among them). `written`:
-    how many each writer says it put into `raw`, by the writer's name and feed. `faults`: what was wrong in reading.
+    `backlog`: articles by feed that stand in `raw` and prepare has not taken (retries are not among them), and
+    `backlog_hours` the same by hour. `written`: how many each writer says it put into `raw`, by the writer's name and
+    feed. `faults`: what was wrong in reading.
     """
 
     stages: Mapping[str, StageBook]
     backlog: Mapping[str, int]
     written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     faults: tuple[str, ...] = ()
+    backlog_hours: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +81,33 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """A raw record by its position, and what names it: its article's id (null when it cannot be read), offset, feed."""
+
+    position: int
+    id: str | None
+    offset: int
+    feed: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
-    """The entries by feed, their sum, the strays, and every identity that does not hold."""
+    """The entries by feed, their sum, the strays, and every identity that does not hold.
+
+    `hours`: the entries by hour; `hours_complete` is false where a stage has counted articles without their hour,
+    before it knew of hours. Where it does not balance: `missing` are records without an outcome that are not in flight,
+    `repeated` those with more than one, `searched` the positions between which both were looked for.
+    """
 
     feeds: tuple[Entry, ...]
     total: Entry
     strays: int
     faults: tuple[str, ...]
+    hours: tuple[HourEntry, ...] = ()
+    hours_complete: bool = True
+    missing: tuple[Named, ...] = ()
+    repeated: tuple[Named, ...] = ()
+    searched: tuple[int, int] | None = None
 
     @property
     def balanced(self) -> bool:
@@ -95,15 +123,28 @@ def balance(books: Books) -> Ledger:
     entries = tuple(_entry(feed, [feed], books) for feed in feeds)
     total = _entry(None, feeds, books)
     strays = sum(row.get("stray", 0) for book in books.stages.values() for row in book.counts.values())
+    hours, complete = _hours(books)
     faults = [
         *books.faults,
         *_stage_faults(books, feeds),
         *_position_faults(books),
         *(fault for entry in entries for fault in _entry_faults(entry)),
         *_total_faults(total),
+        *(hour_faults(hours) if complete else ()),
         *_writer_faults(books, entries),
     ]
-    return Ledger(entries, total, strays, tuple(faults))
+    return Ledger(entries, total, strays, tuple(faults), hours, complete)
+
+
+def _hours(books: Books) -> tuple[tuple[HourEntry, ...], bool]:
+    stages = {stage: books.stages.get(stage, StageBook()) for stage in HOUR_STAGES}
+    newest = max((book.newest for book in stages.values() if book.newest is not None), default=None)
+    hours = {stage: book.hours for stage, book in stages.items()}
+    complete = all(
+        sum(row.get("in", 0) for row in book.hours.values()) == sum(row.get("in", 0) for row in book.counts.values())
+        for book in stages.values()
+    )
+    return hour_entries(hours, newest, books.backlog_hours, OUTCOMES), complete
 
 
 def _has_articles(books: Books, feed: str) -> bool:

@@ -1,7 +1,8 @@
 """Reading a topic up to its end as it stands, committed records only: the edge that ledger and quarantine share."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,13 +13,16 @@ from newswire.pipeline.broker.client import admin_client, existing_topics
 WAIT_MS = 1_000
 CHUNK = 20_000
 FETCH_WAIT_MS = 10
+BACKOFF_MS = 5
+SETTLE_PAUSE = 0.02
 
 
 class LogReader:
     """Reads topics of one cluster; make it with `open_reader`."""
 
-    def __init__(self, consumer: Any, partitions: Mapping[str, int]) -> None:
+    def __init__(self, consumer: Any, uncommitted: Any, partitions: Mapping[str, int]) -> None:
         self._consumer = consumer
+        self._uncommitted = uncommitted
         self._partitions = partitions
 
     def partitions(self, topic: str) -> list[TopicPartition]:
@@ -33,10 +37,32 @@ class LogReader:
         """The offset behind the newest record that is committed, and before any open transaction."""
         return int((await self._consumer.end_offsets([partition]))[partition])
 
+    async def starts(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """The offset of the oldest record that is kept, of each."""
+        return dict(await self._consumer.beginning_offsets(list(partitions))) if partitions else {}
+
+    async def at_time(self, partition: TopicPartition, milliseconds: int) -> int:
+        """The offset of the first record with this timestamp (Unix milliseconds) or a later one; the end if none."""
+        found = (await self._consumer.offsets_for_times({partition: milliseconds}))[partition]
+        return await self.end(partition) if found is None else int(found.offset)
+
+    async def settle(self, partition: TopicPartition, deadline: float) -> bool:
+        """Wait until all that stands on the partition now is committed or aborted; False when the time is over.
+
+        A commit reaches its partitions one after the other, and other writers' open transactions hide what is
+        committed behind them. `deadline` is a time.monotonic().
+        """
+        written = int((await self._uncommitted.end_offsets([partition]))[partition])
+        while await self.end(partition) < written:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(SETTLE_PAUSE)
+        return True
+
     async def records(self, partition: TopicPartition, since: int | None = None) -> AsyncIterator[Any]:
         """The records from an offset (null: the oldest) to the end as it is at the call, in order.
 
-        The end is the last stable offset, so that a transaction is read whole or not at all.
+        The end is the last stable offset: of a transaction each batch of records is read whole or not at all.
         """
         consumer = self._consumer
         consumer.assign([partition])
@@ -76,14 +102,25 @@ async def open_reader(bootstrap_servers: str, options: Mapping[str, Any]) -> Asy
     """A reader for as long as the block lasts. `options`: further arguments of every client. Raises BrokerError."""
     async with admin_client(bootstrap_servers, options) as admin:
         partitions = {topic: len(found) for topic, found in (await existing_topics(admin)).items()}
+    async with (
+        _consumer(bootstrap_servers, options, "read_committed") as consumer,
+        _consumer(bootstrap_servers, options, "read_uncommitted") as uncommitted,
+    ):
+        yield LogReader(consumer, uncommitted, partitions)
+
+
+@asynccontextmanager
+async def _consumer(bootstrap_servers: str, options: Mapping[str, Any], isolation_level: str) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap_servers,
         group_id=None,
         enable_auto_commit=False,
-        isolation_level="read_committed",
+        isolation_level=isolation_level,
         auto_offset_reset="none",
         # Nothing is waited for past the end, but a fetch there would hold up the next partition's for its whole wait.
         fetch_max_wait_ms=FETCH_WAIT_MS,
+        # So long aiokafka sleeps where it does not know a topic's leader yet: once for each topic.
+        retry_backoff_ms=BACKOFF_MS,
         max_partition_fetch_bytes=4 << 20,
         **options,
     )
@@ -91,6 +128,6 @@ async def open_reader(bootstrap_servers: str, options: Mapping[str, Any]) -> Asy
     # aiokafka 0.14: stop() raises CancelledError when its background task never had a turn
     await asyncio.sleep(0)
     try:
-        yield LogReader(consumer, partitions)
+        yield consumer
     finally:
         await consumer.stop()

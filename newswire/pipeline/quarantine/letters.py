@@ -4,6 +4,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from newswire.schemas import DeadLetter
 
@@ -66,6 +67,6 @@ def value_of(letter: DeadLetter) -> bytes | None:
     return b64decode(letter.value) if letter.encoding == "base64" else letter.value.encode()
 
 
-def closing_mark(letter: DeadLetter) -> DeadLetter:
-    """The mark that closes a letter because it was retried. It keeps no record."""
-    return letter.model_copy(update={"state": "retried", "key": None, "value": None, "encoding": "text"})
+def closing_mark(letter: DeadLetter, state: Literal["retried", "discarded"]) -> DeadLetter:
+    """The mark that closes a letter, and why. It keeps no record."""
+    return letter.model_copy(update={"state": state, "key": None, "value": None, "encoding": "text"})

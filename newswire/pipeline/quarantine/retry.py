@@ -1,4 +1,4 @@
-"""What a dead letter is sent round again as: pure.
+"""What a dead letter is sent round again as, or given up as: pure.
 
 | stage | the letter's record | goes to `raw` as |
 |---|---|---|
@@ -10,6 +10,10 @@
 In each case the id is the same, and the retry supersedes the outcome of the record at the letter's position, so that
 the ledger counts one article. A record that cannot be read stays dead: newswire would fail on it again, and there is
 nothing to send. A stray (a record that is none of ours, without a position) has no outcome to supersede.
+
+A letter that is given up goes to `raw` too where its article is dead: prepare makes of it the outcome `rejected`, which
+supersedes the dead one. An article that was emitted degraded stays emitted, and a stray has no outcome: their letters
+are closed, and that is all.
 """
 
 from newswire.pipeline.feeds.identity import raw_article_id
@@ -18,6 +22,7 @@ from newswire.schemas import (
     DeadLetter,
     PreparedArticle,
     RawArticle,
+    RawDiscard,
     RawRetry,
     UniqueArticle,
     decode_raw,
@@ -55,22 +60,41 @@ def retry_of(letter: DeadLetter, value: bytes | None) -> RawRetry:
         letter=letter.letter,
         position=letter.position,
         supersedes=letter.supersedes or "dead",
+        observed_at=letter.observed_at,
         article=article,
         prepared=prepared,
     )
 
 
-def key_of(retry: RawRetry) -> str:
-    """The key of its record on `raw`: the article's id."""
-    if retry.prepared is not None:
-        return retry.prepared.id
-    assert retry.article is not None
-    return raw_article_id(retry.article)
+def discard_of(letter: DeadLetter, reason: str | None) -> RawDiscard | None:
+    """The record for `raw` that gives a letter's article up, or None where no outcome is to be superseded."""
+    if letter.position is None or letter.supersedes in ("emitted", "updated"):
+        return None
+    return RawDiscard(
+        letter=letter.letter,
+        position=letter.position,
+        observed_at=letter.observed_at,
+        id=letter.id,
+        feed_url=letter.feed_url,
+        reason=reason,
+    )
+
+
+def key_of(record: RawRetry | RawDiscard) -> str:
+    """The key of its record on `raw`: the article's id, or the letter's where that is not known."""
+    if isinstance(record, RawDiscard):
+        return record.id or record.letter
+    if record.prepared is not None:
+        return record.prepared.id
+    assert record.article is not None
+    return raw_article_id(record.article)
 
 
 def _content(stage: str, value: bytes | None) -> tuple[RawArticle | None, PreparedArticle | None]:
     if stage == "prepare":
         record = decode_raw(value)
+        if isinstance(record, RawDiscard):
+            raise RetryError("it gave up a dead letter by hand: discard it again")
         return (record.article, record.prepared) if isinstance(record, RawRetry) else (record, None)
     found = _RECORDS[stage].decode(value)
     return None, PreparedArticle(**{name: getattr(found, name) for name in _FIELDS})

@@ -1,6 +1,6 @@
-"""The quarantine's edge: reading the topic `dead`, and sending letters round again in a Kafka transaction."""
+"""The quarantine's edge: reading the topic `dead`, and closing letters in Kafka transactions."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -9,8 +9,9 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from newswire.pipeline.ledger.log import LogReader, open_reader
 from newswire.pipeline.quarantine.letters import closing_mark, open_letters, value_of
-from newswire.pipeline.quarantine.retry import RetryError, check_letter, key_of, retry_of
-from newswire.schemas import DeadLetter, RawRetry
+from newswire.pipeline.quarantine.retry import RetryError, check_letter, discard_of, key_of, retry_of
+from newswire.pipeline.quarantine.wanted import Wanted
+from newswire.schemas import DeadLetter, RawDiscard, RawRetry
 from newswire.schemas.common import ContractError
 
 RECORD_MAX = 8_000_000
@@ -29,11 +30,19 @@ class Quarantine:
 
 
 @dataclass(frozen=True, slots=True)
-class Retried:
-    """What a retry did: letters that went round again, and the others with the reason."""
+class Closed:
+    """What a retry or a discard did: letters that are closed by it, and the others with the reason."""
 
-    sent: tuple[str, ...]
+    letters: tuple[str, ...]
     refused: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """One letter's way out: the record for `raw`, if there is one, and the marks that go with it."""
+
+    record: RawRetry | RawDiscard | None
+    marks: tuple[DeadLetter, ...]
 
 
 async def read_quarantine(bootstrap_servers: str, options: Mapping[str, Any], namespace: str) -> Quarantine:
@@ -43,46 +52,86 @@ async def read_quarantine(bootstrap_servers: str, options: Mapping[str, Any], na
         return quarantine
 
 
-async def read_letter(
-    bootstrap_servers: str, options: Mapping[str, Any], namespace: str, letter: str
-) -> DeadLetter | None:
-    """One open letter with its record, or None. Raises BrokerError."""
+async def read_letters(
+    bootstrap_servers: str, options: Mapping[str, Any], namespace: str, wanted: Wanted
+) -> list[DeadLetter]:
+    """The open letters that are wanted, with their records. Raises BrokerError."""
     async with open_reader(bootstrap_servers, options) as reader:
-        _, offsets = await _read(reader, namespace)
-        return await _whole(reader, namespace, offsets[letter]) if letter in offsets else None
+        quarantine, offsets = await _read(reader, namespace)
+        chosen = wanted.choose(quarantine.letters)
+        whole = [await _whole(reader, namespace, offsets[letter.letter]) for letter in chosen]
+        return [letter for letter in whole if letter is not None]
 
 
-async def retry_letters(
-    bootstrap_servers: str, options: Mapping[str, Any], namespace: str, letters: Sequence[str] | None
-) -> Retried:
-    """Send these open letters (None: all) round again: to `raw`, with their marks in the same transaction.
+async def retry_letters(bootstrap_servers: str, options: Mapping[str, Any], namespace: str, wanted: Wanted) -> Closed:
+    """Send the open letters that are wanted round again: to `raw`, with their marks in the same transaction.
 
-    A letter that cannot be retried stays as it is. Raises BrokerError, or KafkaError where a transaction fails: then
-    the letters of that transaction are still open.
+    A letter that cannot be retried stays as it is. Where a record has two letters (its analysis failed, and the search
+    for its story too), it goes round once and both are closed. Raises BrokerError, or KafkaError where a transaction
+    fails: then the letters of that transaction are still open.
     """
-    sent: list[str] = []
+
+    async def closing(reader: LogReader, offset: int, letter: DeadLetter, open_now: Iterable[DeadLetter]) -> _Closing:
+        check_letter(letter)
+        together = [other for other in open_now if other.position == letter.position]
+        marks = tuple(closing_mark(one, "retried") for one in together)
+        return _Closing(await _retry(reader, namespace, offset), marks)
+
+    return await _close(bootstrap_servers, options, namespace, wanted, closing)
+
+
+async def discard_letters(
+    bootstrap_servers: str,
+    options: Mapping[str, Any],
+    namespace: str,
+    wanted: Wanted,
+    reason: str | None = None,
+) -> Closed:
+    """Close the open letters that are wanted for good; a dead article's outcome becomes `rejected`, with the reason.
+
+    Raises as `retry_letters`.
+    """
+
+    async def closing(reader: LogReader, offset: int, letter: DeadLetter, open_now: Iterable[DeadLetter]) -> _Closing:
+        return _Closing(discard_of(letter, reason), (closing_mark(letter, "discarded"),))
+
+    return await _close(bootstrap_servers, options, namespace, wanted, closing)
+
+
+async def _close(
+    bootstrap_servers: str,
+    options: Mapping[str, Any],
+    namespace: str,
+    wanted: Wanted,
+    closing: Callable[[LogReader, int, DeadLetter, Iterable[DeadLetter]], Awaitable[_Closing]],
+) -> Closed:
+    closed: list[str] = []
     refused: dict[str, str] = {}
     async with (
         _transactions(bootstrap_servers, options, namespace) as producer,
         open_reader(bootstrap_servers, options) as reader,
     ):
-        # read after the producer has fenced any other retry, which could still close letters otherwise
+        # read after the producer has fenced any other command, which could still close letters otherwise
         quarantine, offsets = await _read(reader, namespace)
-        known = {letter.letter: letter for letter in quarantine.letters}
-        chosen = list(known) if letters is None else list(dict.fromkeys(letters))
+        refused = dict.fromkeys(wanted.unknown(quarantine.letters), "there is no such open letter")
+        open_now = {letter.letter: letter for letter in quarantine.letters}
+        chosen = wanted.choose(quarantine.letters)
         for at in range(0, len(chosen), BATCH):
-            batch: list[tuple[DeadLetter, RawRetry]] = []
-            for name in chosen[at : at + BATCH]:
+            batch: list[_Closing] = []
+            for letter in chosen[at : at + BATCH]:
+                if letter.letter not in open_now:
+                    continue  # closed with another one
                 try:
-                    if name not in known:
-                        raise RetryError("there is no such open letter")
-                    check_letter(known[name])
-                    batch.append((known[name], await _retry(reader, namespace, offsets[name])))
+                    one = await closing(reader, offsets[letter.letter], letter, open_now.values())
                 except RetryError as error:
-                    refused[name] = str(error)
+                    refused[letter.letter] = str(error)
+                    continue
+                batch.append(one)
+                for mark in one.marks:
+                    del open_now[mark.letter]
             await _send(producer, namespace, batch)
-            sent += [letter.letter for letter, _ in batch]
-    return Retried(tuple(sent), refused)
+            closed += [mark.letter for one in batch for mark in one.marks]
+    return Closed(tuple(closed), refused)
 
 
 async def _read(reader: LogReader, namespace: str) -> tuple[Quarantine, dict[str, int]]:
@@ -143,11 +192,13 @@ async def _transactions(
         await producer.stop()
 
 
-async def _send(producer: AIOKafkaProducer, namespace: str, batch: Sequence[tuple[DeadLetter, RawRetry]]) -> None:
+async def _send(producer: AIOKafkaProducer, namespace: str, batch: Sequence[_Closing]) -> None:
     if not batch:
         return
     async with producer.transaction():
-        for letter, retry in batch:
-            await producer.send_and_wait(f"{namespace}.raw", key=key_of(retry).encode(), value=retry.encode())
-            mark = closing_mark(letter)
-            await producer.send_and_wait(f"{namespace}.dead", key=mark.letter.encode(), value=mark.encode())
+        for one in batch:
+            if one.record is not None:
+                key = key_of(one.record).encode()
+                await producer.send_and_wait(f"{namespace}.raw", key=key, value=one.record.encode())
+            for mark in one.marks:
+                await producer.send_and_wait(f"{namespace}.dead", key=mark.letter.encode(), value=mark.encode())

@@ -6,7 +6,7 @@ from datetime import datetime
 import orjson
 
 from newswire.pipeline.feeds.identity import raw_article_id
-from newswire.schemas import RawArticle, RawRetry, decode_raw
+from newswire.schemas import RawArticle, RawDiscard, RawRetry, decode_raw
 from newswire.schemas.common import ContractError
 
 
@@ -14,7 +14,7 @@ from newswire.schemas.common import ContractError
 class Described:
     """A record's feed ("" where none can be read), key and observed time, and its article, as far as there is one.
 
-    `retry`: a letter that was sent round again.
+    `retry`: a letter that was sent round again, or given up.
     """
 
     feed: str
@@ -30,6 +30,8 @@ def describe(value: bytes | None) -> Described:
         record = decode_raw(value)
     except ContractError:
         return Described(_feed_of(value))
+    if isinstance(record, RawDiscard):
+        return Described(record.feed_url, record.id.encode() if record.id else None, record.observed_at, retry=True)
     if isinstance(record, RawRetry) and record.prepared is not None:
         prepared = record.prepared
         return Described(prepared.feed.url, prepared.id.encode(), prepared.observed_at, retry=True)

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
 from newswire.pipeline.connection import Connection
-from newswire.pipeline.ledger.counters import count
+from newswire.pipeline.ledger.counters import PREFIX, count
 from newswire.pipeline.replay.folder import CaptureFolder
 from newswire.pipeline.replay.items import Capture, CaptureError, Line
 from newswire.pipeline.replay.lines import RECORD_MAX
@@ -21,6 +21,7 @@ from newswire.pipeline.replay.rawtopic import Extent, RawTopic
 from newswire.pipeline.replay.sources import Source
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage.clients import start_fenced
+from newswire.pipeline.stage.ledger import row_key
 from newswire.pipeline.stage.overlay import Overlay
 from newswire.pipeline.stage.restore import restore
 from newswire.pipeline.stage.store import DictStore
@@ -149,6 +150,8 @@ class ReplayWriter:
         self._source = source
         self._reader = reader
         self._commit: asyncio.Task[None] | None = None
+        # the ledger's topic may be younger than the replay
+        self._unbooked: dict[bytes, bytes | None] = dict(store.scan(PREFIX))
         extent = source.extent if isinstance(source, RawTopic) else None
         self.progress = read_progress(store) or Progress(source=source.fingerprint, origin=source.origin, extent=extent)
         """What is committed."""
@@ -223,11 +226,15 @@ class ReplayWriter:
 
     async def _carry_out(self, batch: _Batch) -> None:
         raw, changelog = self._settings.topic("raw"), self._settings.topic("replay.changelog")
+        ledger = self._settings.topic("ledger")
+        written = {key: row for key, row in batch.state.writes.items() if key.startswith(PREFIX)}
         try:
             await self._producer.begin_transaction()
             sent = [await self._producer.send(raw, value, key, partition=0) for key, value in batch.records]
             for key, row in batch.state.writes.items():
                 sent.append(await self._producer.send(changelog, row, key, partition=0))
+            for key, row in {**self._unbooked, **written}.items():
+                sent.append(await self._producer.send(ledger, row, row_key("replay", 0, "", key), partition=0))
             await asyncio.gather(*sent)
             await self._producer.commit_transaction()
         except ProducerFenced:
@@ -235,6 +242,7 @@ class ReplayWriter:
         except KafkaError as error:
             raise ReplayError(f"Kafka failed, go on with --resume: {error}") from error
         self._store.apply(batch.state.writes, 0, 0.0)
+        self._unbooked = {}
         self.progress = batch.progress
 
 

@@ -16,8 +16,9 @@ class StageConfig:
     `instance_owner` is the same after each start of this worker, and no other worker's: with it, a second process with
     the same instance_id does not take the first one's place.
     `fetch_wait_ms` is how long the broker holds a fetch that finds nothing; what else that client asks waits behind it.
-    `cache_max_age_s` must be well below the changelog's delete.retention.ms. Raises ValueError on settings that
-    contradict each other.
+    `cache_max_age_s` must be well below the changelog's delete.retention.ms. `ledger` is a compacted topic with one
+    partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too. Raises
+    ValueError on settings that contradict each other.
     """
 
     namespace: str
@@ -40,6 +41,8 @@ class StageConfig:
     stall_seconds: float = 60.0
     attempts_max: int = 3
     cache_max_age_s: float = 20 * 3600
+    ledger: str | None = None
+    ledger_rows: tuple[bytes, ...] = ()
     client_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -14,7 +14,7 @@
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,9 +26,11 @@ from newswire.pipeline.stage.batch import Batch, BatchRules
 from newswire.pipeline.stage.clients import TopicPartition, new_consumer, new_producer, start_fenced
 from newswire.pipeline.stage.config import StageConfig
 from newswire.pipeline.stage.errors import StageMisuse, StateLocked, Stuck, TopicMismatch
+from newswire.pipeline.stage.ledger import changed_rows, standing_rows
 from newswire.pipeline.stage.overlay import Overlay
 from newswire.pipeline.stage.partition import Clock, Partition
 from newswire.pipeline.stage.position import POSITION_KEY, InputPosition, check_position
+from newswire.pipeline.stage.records import OutputRecord
 from newswire.pipeline.stage.restore import restore
 from newswire.pipeline.stage.rocks import RocksStore
 from newswire.pipeline.stage.source import Source
@@ -232,6 +234,7 @@ class PartitionTask:
             await self._commit_position()
         else:
             self._position = position
+            await self._stand_on_ledger()
         ends = self._attempts.open(self._position.offset)
         if ends:
             self._log.warning("processes ended on these records", ends=ends)
@@ -330,15 +333,35 @@ class PartitionTask:
         writes: dict[bytes, bytes | None] = {POSITION_KEY: self._position.encode()}
         await self._transact((self.partition, self._position.offset), None, writes)
 
+    async def _stand_on_ledger(self) -> None:
+        """Write what the ledger holds of this partition anew: the topic may be younger than the partition."""
+        if self._config.ledger is None:
+            return
+        rows = standing_rows(self._config, self.partition.partition, self._position, self._store)
+        await self._write(None, {(self._config.ledger, 0): rows}, {})
+
     async def _transact(
         self, input_offset: tuple[TopicPartition, int] | None, batch: Batch | None, writes: dict[bytes, bytes | None]
+    ) -> None:
+        outputs: dict[tuple[str, int], list[OutputRecord]] = dict(batch.outputs) if batch is not None else {}
+        if self._config.ledger is not None:
+            rows = changed_rows(self._config, self.partition.partition, self._position, writes)
+            if rows:
+                outputs[self._config.ledger, 0] = rows
+        await self._write(input_offset, outputs, writes)
+
+    async def _write(
+        self,
+        input_offset: tuple[TopicPartition, int] | None,
+        outputs: Mapping[tuple[str, int], list[OutputRecord]],
+        writes: dict[bytes, bytes | None],
     ) -> None:
         # 4 one transaction
         logged_to = await commit(
             self._producer,
             group=self._config.group,
             input_offset=input_offset,
-            outputs=batch.outputs if batch is not None else {},
+            outputs=outputs,
             changelog=(self._config.changelog, self.partition.partition),
             writes=writes,
             hook=self._around.hook,

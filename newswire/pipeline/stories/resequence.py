@@ -1,6 +1,7 @@
 """A resequencer (Hohpe and Woolf 2003, "Enterprise Integration Patterns"): records in any order in, in sequence out.
 
-The sequence is dense from 1. What comes early waits as a row of the state, so that a restart forgets nothing.
+The sequence is dense from 1. What comes early waits as a row of the state, so that a restart forgets nothing. How many
+wait is a row too, for the ledger.
 """
 
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from newswire.pipeline.state import Row, State
 
 NEXT = b"next"
 HELD = b"held/"
+WAITING = b"waiting"
 RELEASED_MAX = 100
 """Items that one call gives out at most: thousands may wait for one, and a transaction has its time."""
 
@@ -38,7 +40,7 @@ def resequence(state: State, sequence: int, item: bytes) -> Sequenced:
     if state.get(_held(sequence)) is not None:
         return Sequenced(refused=f"sequence {sequence} waits already")
     if sequence > expected:
-        return Sequenced(rows=((_held(sequence), item),), held=True)
+        return Sequenced(rows=((_held(sequence), item), (WAITING, b"%d" % (waiting(state) + 1))), held=True)
     return _due(state, expected + 1, [item])
 
 
@@ -54,10 +56,12 @@ def is_due(state: State) -> bool:
 
 def _due(state: State, expected: int, due: list[bytes]) -> Sequenced:
     rows: list[Row] = []
-    while len(due) < RELEASED_MAX and (waiting := state.get(_held(expected))) is not None:
-        due.append(waiting)
+    while len(due) < RELEASED_MAX and (held := state.get(_held(expected))) is not None:
+        due.append(held)
         rows.append((_held(expected), None))
         expected += 1
+    if rows:
+        rows.append((WAITING, b"%d" % (waiting(state) - len(rows))))
     return Sequenced(rows=(*rows, (NEXT, b"%d" % expected)), due=tuple(due))
 
 
@@ -65,6 +69,12 @@ def next_sequence(state: State) -> int:
     """The number that is due next."""
     kept = state.get(NEXT)
     return int(kept) if kept is not None else 1
+
+
+def waiting(state: State) -> int:
+    """How many items wait."""
+    kept = state.get(WAITING)
+    return int(kept) if kept is not None else sum(1 for _ in state.scan(HELD))
 
 
 def _held(sequence: int) -> bytes:

@@ -6,6 +6,7 @@ from typing import Literal
 
 import orjson
 
+from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import State, apply_rows
 from newswire.pipeline.step import SOFTWARE, Emission, Result, Source, dead_letter, emission, outcome_emission, stray
@@ -50,7 +51,7 @@ class _Place:
 class ClusterStep:
     """Puts records back in sequence and assigns stories; its index of open stories is a cache of the state's rows.
 
-    State: `next` and `held/N` (the resequencer), `watermark` (the largest event time so far, Unix milliseconds),
+    State: `next`, `waiting` and `held/N` (the resequencer), `watermark` (the largest event time so far, Unix ms),
     `story/ID` a row a story, `article/ID` the event time and the story of an article. A story lives for a window after
     its last article, the article's row for a window after the article: a story that never ends keeps no more of them.
     """
@@ -82,7 +83,7 @@ class ClusterStep:
             return (stray(source, STAGE, sequenced.refused),)
         apply_rows(state, sequenced.rows)
         if sequenced.held:
-            return (Result((), article.feed.url, {"in": 1, "held": 1}),)
+            return (_counted((), article, {"in": 1, "held": 1}),)
         first = self._emit(article, source, state, {"in": 1})
         return first, *self._emit_held(sequenced.due[1:], state, source.attempts)
 
@@ -119,6 +120,7 @@ class ClusterStep:
                     feed_url=article.feed.url,
                     position=article.position,
                     supersedes=outcome,
+                    observed_at=article.observed_at,
                 ),
             )
         else:
@@ -144,7 +146,7 @@ class ClusterStep:
             outcome_emission(ended),
             *letters,
         )
-        return Result(emissions, article.feed.url, counts | {outcome: 1})
+        return _counted(emissions, article, counts | {outcome: 1})
 
     def _place(self, article: AnalyzedArticle, state: State) -> _Place:
         features = features_of(article)
@@ -206,6 +208,10 @@ class ClusterStep:
             cut=article.cut,
             provenance=Provenance(software=SOFTWARE, model=article.model, taxonomy=article.taxonomy),
         )
+
+
+def _counted(emissions: tuple[Emission, ...], article: AnalyzedArticle, counts: dict[str, int]) -> Result:
+    return Result(emissions, article.feed.url, counts, ((hour_of(observed_ms(article)), counts),))
 
 
 def _pack(source: Source) -> bytes:

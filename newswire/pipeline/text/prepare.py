@@ -7,9 +7,11 @@ is deleted yet.
 
 import struct
 from dataclasses import dataclass
+from datetime import datetime
 
 from newswire.pipeline.feeds.canonical import canonical_url
 from newswire.pipeline.feeds.identity import raw_article_id
+from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import Row, State, apply_rows
 from newswire.pipeline.step import Emission, Result, Source, dead_letter, emission, outcome_emission
@@ -18,7 +20,7 @@ from newswire.pipeline.text.dates import EPOCH, from_ms, plausible_published, to
 from newswire.pipeline.text.language import detect_language
 from newswire.pipeline.text.lists import clean_lists
 from newswire.pipeline.text.normalise import content_hash
-from newswire.schemas import Feed, Outcome, OutcomeKind, PreparedArticle, RawArticle, RawRetry, decode_raw
+from newswire.schemas import Feed, Outcome, OutcomeKind, PreparedArticle, RawArticle, RawDiscard, RawRetry, decode_raw
 from newswire.schemas.common import ContractError, parse_object
 
 STAGE = "prepare"
@@ -31,6 +33,9 @@ _ARTICLE = b"a"
 _META_ROW = struct.Struct(">qQ")
 _ARTICLE_ROW = struct.Struct(">qI16s")
 _NEVER = -(2**63)
+
+RawRecord = RawArticle | RawRetry | RawDiscard
+Hours = tuple[tuple[int, dict[str, int]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,11 @@ class View:
         self._state = state
         self._window_ms = window_ms
 
+    @property
+    def reached(self) -> datetime:
+        """The time that the wire has reached: what has none of its own is counted there."""
+        return EPOCH if self.watermark is None else from_ms(self.watermark)
+
     def known(self, id: str, watermark: int) -> Known | None:
         """The row of an article id, unless it is older than the window before `watermark`."""
         row = self._state.get(_article_key(id))
@@ -63,11 +73,12 @@ class View:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of one record: what to emit, what to count, the rows to change and the new watermark."""
+    """What becomes of one record: what to emit, what to count (in all, by hours), the rows and the new watermark."""
 
     emissions: tuple[Emission, ...]
     feed: str
     counts: dict[str, int]
+    hours: Hours
     rows: tuple[Row, ...] = ()
     watermark: int | None = None
 
@@ -91,10 +102,10 @@ class PrepareStep:
         watermark = _NEVER if decision.watermark is None else decision.watermark
         apply_rows(state, (*decision.rows, (_META, _META_ROW.pack(watermark, view.position + 1))))
         self._expire(state, watermark)
-        return Result(decision.emissions, decision.feed, decision.counts)
+        return Result(decision.emissions, decision.feed, decision.counts, decision.hours)
 
     def _decide_safely(self, source: Source, view: View) -> Decision:
-        record: RawArticle | RawRetry | None = None
+        record: RawRecord | None = None
         try:
             if source.attempts < ATTEMPTS_MAX:
                 record = decode_raw(source.value)
@@ -118,11 +129,13 @@ class PrepareStep:
                     state.delete(key)
 
 
-def decide(record: RawArticle | RawRetry, source: Source, view: View, settings: Settings) -> Decision:
+def decide(record: RawRecord, source: Source, view: View, settings: Settings) -> Decision:
     """What becomes of a record of `raw`. Pure: reads the view, changes nothing, reads no clock.
 
     Raises whatever the record's own content provokes; the caller makes a dead letter of it.
     """
+    if isinstance(record, RawDiscard):
+        return _decide_discard(record, view)
     if isinstance(record, RawRetry):
         if record.prepared is not None:
             return _decide_prepared(record, record.prepared, view)
@@ -178,6 +191,12 @@ def _decide_prepared(retry: RawRetry, prepared: PreparedArticle, view: View) -> 
     return end.passed_on(again, view.watermark, _article_row(id, kept, revision, prepared.content_hash))
 
 
+def _decide_discard(discard: RawDiscard, view: View) -> Decision:
+    end = _End(discard.id, discard.feed_url, discard, view)
+    observed = None if discard.observed_at is None else to_ms(discard.observed_at)
+    return end.with_outcome("rejected", None, observed, discard.explain(), view.watermark)
+
+
 def _observed_ms(article: RawArticle, view: View, latest: int) -> int:
     if article.observed_at is not None:
         return to_ms(article.observed_at)
@@ -185,7 +204,7 @@ def _observed_ms(article: RawArticle, view: View, latest: int) -> int:
     published = plausible_published(article.published_at, from_ms(latest))
     if published is not None and to_ms(published) <= latest:
         return to_ms(published)
-    return to_ms(EPOCH) if view.watermark is None else view.watermark
+    return to_ms(view.reached)
 
 
 def _prepared(
@@ -224,23 +243,21 @@ def _prepared(
 
 @dataclass(frozen=True, slots=True)
 class _End:
-    """How a record whose article is known ends: what all its decisions share."""
+    """How a record whose article is known ends: what all its decisions share. `again`: what supersedes another."""
 
-    id: str
+    id: str | None
     feed: str
-    retry: RawRetry | None
+    again: RawRetry | RawDiscard | None
     view: View
 
     @property
     def supersedes(self) -> int | None:
-        return None if self.retry is None else self.retry.position
-
-    def counts(self, how: str) -> dict[str, int]:
-        return _counts(self.retry, how)
+        return None if self.again is None else self.again.position
 
     def passed_on(self, prepared: PreparedArticle, watermark: int | None, row: Row) -> Decision:
-        sent = emission("prepared", self.id, prepared)
-        return Decision((sent,), self.feed, self.counts("out"), (row,), watermark)
+        sent = emission("prepared", prepared.id, prepared)
+        counts, hours = _counts(self.again, "out", prepared.observed_at)
+        return Decision((sent,), self.feed, counts, hours, (row,), watermark)
 
     def with_outcome(
         self,
@@ -262,19 +279,25 @@ class _End:
             feed_url=self.feed,
             observed_at=None if observed_ms is None else from_ms(observed_ms),
         )
-        return Decision((outcome_emission(ended),), self.feed, self.counts(outcome), rows, watermark)
+        counts, hours = _counts(self.again, outcome, self.view.reached if observed_ms is None else from_ms(observed_ms))
+        return Decision((outcome_emission(ended),), self.feed, counts, hours, rows, watermark)
 
 
-def _counts(retry: RawRetry | None, how: str) -> dict[str, int]:
+def _counts(again: RawRetry | RawDiscard | None, how: str, at: datetime) -> tuple[dict[str, int], Hours]:
+    """What to count for a record that ends at a moment; what it supersedes is taken out where it was counted."""
     counts = {"in": 1, how: 1}
-    if retry is not None:
-        counts[f"retried_{retry.supersedes}"] = 1
-    return counts
+    hour = hour_of(to_ms(at))
+    if again is None:
+        return counts, ((hour, counts),)
+    retried = {f"retried_{again.supersedes}": 1}
+    before = hour if again.observed_at is None else hour_of(to_ms(again.observed_at))
+    return counts | retried, ((hour, counts), (before, retried))
 
 
-def _dead(record: RawArticle | RawRetry | None, source: Source, view: View, reason: str) -> Decision:
-    retry = record if isinstance(record, RawRetry) else None
+def _dead(record: RawRecord | None, source: Source, view: View, reason: str) -> Decision:
+    again = record if isinstance(record, RawRetry | RawDiscard) else None
     feed = _feed_of(record, source)
+    counts, hours = _counts(again, "dead", view.reached)
     ended = Outcome(
         id=None,
         revision=None,
@@ -282,14 +305,22 @@ def _dead(record: RawArticle | RawRetry | None, source: Source, view: View, reas
         reason=reason[:2000],
         stage=STAGE,
         position=view.position,
-        supersedes=None if retry is None else retry.position,
+        supersedes=None if again is None else again.position,
         feed_url=feed,
     )
-    letter = dead_letter(source, STAGE, reason, feed_url=feed, position=view.position, supersedes="dead")
-    return Decision((outcome_emission(ended), letter), feed, _counts(retry, "dead"), (), view.watermark)
+    letter = dead_letter(
+        source,
+        STAGE,
+        reason,
+        feed_url=feed,
+        position=view.position,
+        supersedes="dead",
+        observed_at=view.reached,
+    )
+    return Decision((outcome_emission(ended), letter), feed, counts, hours, (), view.watermark)
 
 
-def _feed_of(record: RawArticle | RawRetry | None, source: Source) -> str:
+def _feed_of(record: RawRecord | None, source: Source) -> str:
     """The feed of a record, also of one that breaks its contract elsewhere: the ledger balances per feed."""
     article = record.article if isinstance(record, RawRetry) else record
     if article is not None:

@@ -11,7 +11,7 @@ def by_name(specs: tuple[TopicSpec, ...]) -> dict[str, TopicSpec]:
 
 def test_every_topic_is_there_once() -> None:
     logs = {"raw", "prepared", "unique", "analyzed", "enriched", "outcomes", "dead"}
-    tables = {"feeds", "stories", *(f"{stage}.changelog" for stage in STAGES)}
+    tables = {"feeds", "stories", "ledger", *(f"{stage}.changelog" for stage in STAGES)}
     specs = wire_topics("wire")
     assert sorted(spec.name for spec in specs) == sorted(f"wire.{name}" for name in logs | tables)
     assert {spec.name for spec in specs if spec.cleanup_policy == "compact"} == {f"wire.{name}" for name in tables}
@@ -45,6 +45,14 @@ def test_retention(name: str, retention_ms: int | None) -> None:
 def test_a_replay_keeps_everything() -> None:
     specs = wire_topics("old", replay=True)
     assert {spec.retention_ms for spec in specs if spec.cleanup_policy == "delete"} == {-1}
+
+
+def test_the_ledgers_topic_is_small_and_its_newest_records_stay() -> None:
+    ledger = by_name(wire_topics("wire", partitions=5))["wire.ledger"]
+    assert (ledger.partitions, ledger.cleanup_policy) == (1, "compact")
+    assert int(ledger.configs["segment.bytes"]) == 1 << 20
+    assert int(ledger.configs["min.compaction.lag.ms"]) >= 5_000, "the time that a reading may take"
+    assert int(ledger.configs["delete.retention.ms"]) <= 60_000, "marks of transactions are kept as long"
 
 
 def test_settings_as_kafka_takes_them() -> None:

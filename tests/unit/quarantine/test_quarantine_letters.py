@@ -23,13 +23,13 @@ def letter(offset: int = 0, stage: str = "prepare", **changes: Any) -> DeadLette
 
 def test_a_mark_closes_its_letter_only() -> None:
     first, second = letter(1), letter(2)
-    assert open_letters([first, second, closing_mark(first)]) == [second]
+    assert open_letters([first, second, closing_mark(first, "retried")]) == [second]
     assert open_letters([first.model_copy(update={"state": "discarded"}), second]) == [second]
     assert open_letters([]) == []
 
 
 def test_a_mark_keeps_no_record_and_is_a_letter_of_the_contract() -> None:
-    mark = closing_mark(letter(1, value="x" * 100, key="k"))
+    mark = closing_mark(letter(1, value="x" * 100, key="k"), "retried")
     assert (mark.value, mark.key, mark.state) == (None, None, "retried")
     assert DeadLetter.decode(mark.encode()) == mark
 

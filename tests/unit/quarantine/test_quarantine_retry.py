@@ -10,14 +10,14 @@ from newswire.pipeline.analysis.step import AnalyzeStep
 from newswire.pipeline.duplicates.step import DeduplicateStep
 from newswire.pipeline.enrich import MemoryState
 from newswire.pipeline.ledger.balance import OUTCOMES, STAGES, Books, Ledger, StageBook, balance
-from newswire.pipeline.ledger.counters import PREFIX, read_counts
+from newswire.pipeline.ledger.counters import read_counters
 from newswire.pipeline.quarantine.letters import value_of
-from newswire.pipeline.quarantine.retry import RetryError, key_of, retry_of
+from newswire.pipeline.quarantine.retry import RetryError, discard_of, key_of, retry_of
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.step import Result, Source, count_result
 from newswire.pipeline.stories.step import ClusterStep
 from newswire.pipeline.text.prepare import PrepareStep
-from newswire.schemas import DeadLetter, EnrichedArticle, Outcome, RawArticle, RawRetry
+from newswire.schemas import DeadLetter, EnrichedArticle, Outcome, RawArticle, RawDiscard, RawRetry
 
 RAW = RawArticle(
     feed_url="https://feed.example/rss",
@@ -27,6 +27,9 @@ RAW = RawArticle(
     content="<p>Rescuers searched the rubble of several villages overnight.</p>",
     observed_at=datetime(2026, 3, 1, tzinfo=UTC),
 )
+
+
+EARLIER = datetime(2026, 2, 27, tzinfo=UTC)
 
 
 class Broken:
@@ -79,8 +82,15 @@ class Service:
                     await self.take(sent.value, fail=fail, topic=sent.topic)
 
     def ledger(self) -> Ledger:
-        rows = {stage: read_counts(state.scan(PREFIX)) for stage, state in self.states.items()}
-        return balance(Books({stage: StageBook(rows[stage], self.records[stage]) for stage in STAGES}, {}))
+        stages = {}
+        for stage, state in self.states.items():
+            found = read_counters(state.scan(b"#"))
+            stages[stage] = StageBook(found.feeds, self.records[stage], hours=found.hours, newest=found.newest)
+        ledger = balance(Books(stages, {}))
+        assert ledger.hours_complete
+        assert sum(entry.collected for entry in ledger.hours) == ledger.total.collected
+        assert all(number >= 0 for entry in ledger.hours for number in (entry.collected, *entry.outcomes.values()))
+        return ledger
 
 
 @pytest.mark.parametrize(
@@ -109,6 +119,59 @@ async def test_a_retried_article_has_one_outcome_in_the_end(stage: str, before: 
     assert {enriched.id for enriched in service.enriched} == {key_of(retry)}
     assert service.enriched[-1].title == RAW.title
     assert sorted({enriched.revision for enriched in service.enriched}) == sorted(e.revision for e in service.enriched)
+
+
+@pytest.mark.parametrize("stage", ["prepare", "deduplicate"])
+async def test_a_dead_article_that_is_discarded_is_rejected_and_balances(stage: str) -> None:
+    service = Service()
+    await service.take(RAW.model_copy(update={"entry_id": "earlier", "observed_at": EARLIER}).encode())
+    await service.take(RAW.encode(), fail=stage)
+    assert service.ledger().total.outcomes["dead"] == 1
+    letter = next(letter for letter in service.letters if letter.stage == stage)
+    discard = discard_of(letter, "of no use")
+    assert discard is not None
+    await service.take(discard.encode())
+    ledger = service.ledger()
+    assert ledger.faults == ()
+    assert (ledger.total.collected, ledger.total.outcomes["rejected"], ledger.total.outcomes["dead"]) == (2, 1, 0)
+    (entry,) = [entry for entry in ledger.hours if entry.outcomes["rejected"]]
+    assert entry.hour == letter.observed_at
+    outcome = service.outcomes[-1]
+    assert (outcome.outcome, outcome.reason) == ("rejected", "discarded by hand: of no use")
+    assert (outcome.supersedes, outcome.position, outcome.id) == (1, 2, letter.id)
+    assert key_of(discard) == (letter.id or letter.letter)
+    assert RawDiscard.decode(discard.encode()) == discard
+
+
+async def test_a_discard_that_fails_is_dead_and_can_be_discarded_again() -> None:
+    service = Service()
+    await service.take(b"{poison")
+    for number in (0, 1):
+        discard = discard_of(service.letters[number], None)
+        assert discard is not None
+        await service.take(discard.encode(), fail="prepare" if number == 0 else None)
+    ledger = service.ledger()
+    assert (ledger.faults, ledger.total.collected, ledger.total.outcomes["rejected"]) == ((), 1, 1)
+    assert [outcome.supersedes for outcome in service.outcomes] == [None, 0, 1]
+    with pytest.raises(RetryError, match="discard it again"):
+        retry_of(service.letters[1], value_of(service.letters[1]))
+
+
+async def test_a_retried_article_counts_in_the_hour_of_its_own_time() -> None:
+    service = Service()
+    await service.take(RAW.model_copy(update={"entry_id": "earlier", "observed_at": EARLIER}).encode())
+    await service.take(RAW.encode(), fail="prepare")
+    assert [entry.outcomes["dead"] for entry in service.ledger().hours] == [1], "it has no time: where the wire stands"
+    await service.take(retry_of(service.letters[-1], value_of(service.letters[-1])).encode())
+    ledger = service.ledger()
+    assert ledger.faults == ()
+    assert [(entry.hour, entry.collected) for entry in ledger.hours] == [(EARLIER, 1), (RAW.observed_at, 1)]
+
+
+@pytest.mark.parametrize("stage", ["analyze", "cluster"])
+def test_a_degraded_article_stays_emitted_when_its_letter_is_discarded(stage: str) -> None:
+    assert discard_of(dead(stage).model_copy(update={"supersedes": "emitted"}), None) is None
+    assert discard_of(dead(stage, position=None), None) is None
 
 
 async def test_a_degraded_article_that_moved_on_is_not_emitted_again() -> None:

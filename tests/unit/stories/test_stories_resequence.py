@@ -9,11 +9,13 @@ from newswire.pipeline.stories.resequence import (
     HELD,
     NEXT,
     RELEASED_MAX,
+    WAITING,
     Sequenced,
     is_due,
     next_sequence,
     release,
     resequence,
+    waiting,
 )
 
 
@@ -31,9 +33,23 @@ def test_any_order_comes_out_in_sequence(order: list[int]) -> None:
         found = take(state, sequence)
         assert found.held == (not found.due)
         due += found.due
-        assert len(due) + len(list(state.scan(HELD))) == taken
+        assert waiting(state) == len(list(state.scan(HELD)))
+        assert len(due) + waiting(state) == taken
     assert due == [b"item %d" % number for number in range(1, len(order) + 1)]
-    assert dict(state.scan(b"")) == {NEXT: b"%d" % (len(order) + 1)}
+    assert {**dict(state.scan(b"")), WAITING: b"0"} == {NEXT: b"%d" % (len(order) + 1), WAITING: b"0"}
+
+
+def test_what_waited_before_it_was_counted_is_counted() -> None:
+    state = MemoryState()
+    for sequence in (3, 4, 6):
+        take(state, sequence)
+    state.delete(WAITING)
+    take(state, 7)
+    assert waiting(state) == 4
+    state.delete(WAITING)
+    take(state, 2)
+    take(state, 1)
+    assert waiting(state) == 2
 
 
 def test_the_first_number_is_1() -> None:
@@ -71,5 +87,5 @@ def test_any_number_that_waited_for_one_comes_out_bit_by_bit() -> None:
         apply_rows(state, found.rows)
         due += found.due
     assert due == [b"item %d" % number for number in range(1, size + 2)]
-    assert dict(state.scan(b"")) == {NEXT: b"%d" % (size + 2)}
+    assert dict(state.scan(b"")) == {NEXT: b"%d" % (size + 2), WAITING: b"0"}
     assert release(state) == Sequenced()

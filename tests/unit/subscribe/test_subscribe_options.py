@@ -1,8 +1,11 @@
 """What `newswire subscribe` refuses, since it would wait for ever for an article that cannot come."""
 
+import inspect
+
 import pytest
 from click.testing import CliRunner
 
+import newswire
 from newswire.pipeline.cli.subscribe import command
 
 
@@ -30,3 +33,16 @@ def test_a_filter_that_may_fit_goes_on_to_kafka(options: tuple[str, ...]) -> Non
     result = CliRunner().invoke(command, [*options, "--idle", "1"], env=environment)
     assert result.exit_code == 1
     assert "127.0.0.1:1" in result.stderr
+
+
+def test_the_iterator_has_the_options_of_the_command() -> None:
+    options = {parameter.name for parameter in command.params} - {"form", "config", "namespace"}
+    parameters = set(inspect.signature(newswire.subscribe).parameters)
+    assert parameters == options | {"bootstrap_servers", "namespace", "options", "on_gap"}
+
+
+def test_what_a_program_needs_is_importable_from_newswire() -> None:
+    assert issubclass(newswire.ArticlesExpired, LookupError)
+    assert newswire.Gap.__name__ == "Gap"
+    with pytest.raises(AttributeError):
+        newswire.nothing  # noqa: B018
