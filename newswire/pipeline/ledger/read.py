@@ -11,6 +11,7 @@ from newswire.pipeline.stage.position import POSITION_KEY, InputPosition
 from newswire.pipeline.stories.resequence import HELD, NEXT
 from newswire.schemas import RawRetry
 from newswire.schemas.common import ContractError, parse_object
+from newswire.schemas.versions import is_family
 
 WRITERS = ("collect", "replay")
 
@@ -89,7 +90,7 @@ def _feed_of(value: bytes | None) -> str | None:
         fields = parse_object(value)
     except ContractError:
         return ""
-    if fields.get("schema") == RawRetry.NAME:
+    if is_family(fields.get("schema"), RawRetry.NAME):
         return None
     feed = fields.get("feed_url")
     return feed if isinstance(feed, str) else ""

@@ -13,7 +13,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from newswire.pipeline.subscribe.filters import Filters
 from newswire.schemas import EnrichedArticle
-from newswire.schemas.common import ContractError
+from newswire.schemas.common import ContractError, NewerVersion
 
 Start = Literal["earliest", "latest"] | datetime
 
@@ -59,8 +59,9 @@ async def subscribe(
     `limit`: end after so many articles. `idle`: end after so many seconds without any record on the topic; without
     it the iterator waits for ever. `options`: further arguments of the Kafka client.
 
-    Raises NoSuchWire, ValueError for a wrong start, and aiokafka's KafkaError. Leave it early through
-    `contextlib.aclosing`, so that the group's place is kept.
+    Raises NoSuchWire, ValueError for a wrong start, NewerVersion (a ValueError) for records that a newer newswire
+    emitted than this one can read, and aiokafka's KafkaError. Leave it early through `contextlib.aclosing`, so that the
+    group's place is kept.
     """
     since = start if isinstance(start, datetime) else None
     filters = Filters(since=since, language=language, topic=topic, entity=entity)
@@ -161,6 +162,8 @@ async def _begin(consumer: Any, place: "_Place", name: str, *, latest: bool, gro
 def _decode(record: Any) -> EnrichedArticle | None:
     try:
         return EnrichedArticle.decode(record.value)
+    except NewerVersion:
+        raise  # to pass over what a newer service emits would be to lose the wire, record by record
     except ContractError as error:
         _log.warning("skips a record that is no enriched article", offset=record.offset, error=str(error))
         return None
