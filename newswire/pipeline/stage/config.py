@@ -14,8 +14,9 @@ class StageConfig:
     any time; without it the state is kept in memory and no attempts are counted. `instance_id` makes the member of the
     group a static one: a restart within the session timeout gets its partitions back without a rebalance.
     `fetch_wait_ms` is how long the broker holds a fetch that finds nothing; what else that client asks waits behind it.
-    `cache_max_age_s` must be well below the changelog's delete.retention.ms. Raises ValueError on settings that
-    contradict each other.
+    `cache_max_age_s` must be well below the changelog's delete.retention.ms. `state_version` is that of the format of
+    the state's rows: a state of a later one, or of one before `state_oldest`, is refused. Raises ValueError on settings
+    that contradict each other.
     """
 
     namespace: str
@@ -37,6 +38,8 @@ class StageConfig:
     stall_seconds: float = 60.0
     attempts_max: int = 3
     cache_max_age_s: float = 20 * 3600
+    state_version: int = 1
+    state_oldest: int = 1
     client_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
