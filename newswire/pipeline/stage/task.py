@@ -163,7 +163,7 @@ class PartitionTask:
         hook("after_restore")
         # 3 position the input
         await self._seek(committed)
-        self._handle = Partition(self.partition.partition, self._store, self._work_came)
+        self._handle = Partition(self.partition.partition, self._store, self._work_came, self.waiting.restart)
         if self._around.open_partition is not None:
             self._context = await _result(self._around.open_partition(self._handle))
         self._opened = True
