@@ -22,7 +22,18 @@ PIECE = 8_192
 """Rows that are read at once, some 10 MB: a few hundredths of a second."""
 
 _BYTES = 4
-_NONE = b"\xff" * (ANCHORS_MAX * _BYTES)
+_END = HEAD.size + ANCHORS_MAX * _BYTES
+_NONE = bytes(ANCHORS_MAX * _BYTES)
+_NO_URL = np.void(NO_URL)
+# The fields of HEAD that are needed here. "V": a numpy text would lose the zeros at its end.
+_FIELDS = np.dtype(
+    {
+        "names": ["observed", "digest", "url", "signed", "shingles"],
+        "formats": [">i8", "V16", "V16", "?", ">u2"],
+        "offsets": [0, 24, 40, 56, 65],
+        "itemsize": HEAD.size,
+    }
+)
 
 
 def texts_of(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[Texts]:
@@ -33,42 +44,34 @@ def texts_of(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[Texts]:
 
 
 def _texts(rows: list[tuple[bytes, bytes]]) -> Texts:
-    observed, whole, owners = [], [], []
-    signed, counts, shingles, bands = [], [], [], []
-    for place, (_, row) in enumerate(rows):
-        moment, _, digest, url, is_signed, _, count, *_ = HEAD.unpack_from(row)
-        observed.append(moment)
-        whole.append(key_of(b"text", digest))
-        owners.append(place)
-        if url != NO_URL:
-            whole.append(key_of(b"url", url))
-            owners.append(place)
-        if is_signed:
-            signed.append(place)
-            counts.append(count)
-            anchors = row[HEAD.size : HEAD.size + _BYTES * min(count, ANCHORS_MAX)]
-            shingles.append(anchors + _NONE[len(anchors) :])
-            bands.append(row[-BANDS * _BYTES :])
-    places = np.array(signed, dtype=np.int64)
-    anchor_values = _matrix(shingles, ANCHORS_MAX)
-    below = np.count_nonzero(anchor_values < WHOLE // ANCHOR_SHARE, axis=1)
-    anchors_of = np.minimum(np.maximum(below, ANCHORS_MIN), np.array(counts, dtype=np.int64))
-    taken = np.arange(ANCHORS_MAX) < anchors_of[:, None]
+    heads = np.frombuffer(b"".join([row[: HEAD.size] for _, row in rows]), dtype=_FIELDS)
+    with_url = np.flatnonzero(heads["url"] != _NO_URL)
+    signed = np.flatnonzero(heads["signed"])
+    long = [rows[place][1] for place in signed.tolist()]
+    counts = heads["shingles"][signed].astype(np.int64)
+    shingles = _matrix([(row[HEAD.size : _END] + _NONE)[: _END - HEAD.size] for row in long], ANCHORS_MAX)
+    # What is no shingle any more (facts, bands) is beyond the count.
+    among = np.arange(ANCHORS_MAX) < counts[:, None]
+    below = np.count_nonzero(among & (shingles < WHOLE // ANCHOR_SHARE), axis=1)
+    taken = among & (np.arange(ANCHORS_MAX) < np.maximum(below, ANCHORS_MIN)[:, None])
+    whole = [key_of(b"text", digest) for digest in heads["digest"].tolist()]
+    urls = [key_of(b"url", url) for url in heads["url"][with_url].tolist()]
     return Texts(
-        sequences=np.array([int.from_bytes(key[1:]) for key, _ in rows], dtype=np.int64),
-        observed=np.array(observed, dtype=np.int64),
+        sequences=np.frombuffer(b"".join([key[1:] for key, _ in rows]), dtype=">i8").astype(np.int64),
+        observed=heads["observed"].astype(np.int64),
         keys=np.concatenate(
             (
-                np.array(whole, dtype=np.uint32),
-                _matrix(bands, BANDS).ravel(),
-                anchor_keys(anchor_values[taken]),
+                np.array([*whole, *urls], dtype=np.uint32),
+                _matrix([row[-BANDS * _BYTES :] for row in long], BANDS).ravel(),
+                anchor_keys(shingles[taken]),
             )
         ),
         owners=np.concatenate(
             (
-                np.array(owners, dtype=np.int64),
-                np.repeat(places, BANDS),
-                np.repeat(places, np.count_nonzero(taken, axis=1)),
+                np.arange(len(rows)),
+                with_url,
+                np.repeat(signed, BANDS),
+                np.repeat(signed, np.count_nonzero(taken, axis=1)),
             )
         ),
     )
