@@ -18,7 +18,7 @@ def build(app: StageApp, worker: Worker) -> Stage:
     async def open_partition(partition: Partition) -> ClusterStep:
         if is_due(partition.state):
             await partition.submit(RELEASE)
-        return ClusterStep(worker.settings, partition.state)
+        return await partition.in_turns(ClusterStep.opening(worker.settings, partition.state))
 
     stage = Stage(app, stage_config(worker, "cluster"), open_partition=open_partition)
 

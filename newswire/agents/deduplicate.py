@@ -11,8 +11,8 @@ from newswire.pipeline.stage import Batch, Partition, Stage, StageApp
 def build(app: StageApp, worker: Worker) -> Stage:
     """The stage of this role; each partition opens its index from its state."""
 
-    def open_partition(partition: Partition) -> DeduplicateStep:
-        return DeduplicateStep(worker.settings, partition.state)
+    async def open_partition(partition: Partition) -> DeduplicateStep:
+        return await partition.in_turns(DeduplicateStep.opening(worker.settings, partition.state))
 
     stage = Stage(app, stage_config(worker, "deduplicate"), open_partition=open_partition)
 

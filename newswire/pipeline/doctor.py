@@ -229,7 +229,8 @@ async def _check_topics(settings: Settings, connection: Connection) -> list[Find
         absent = ", ".join(sorted({spec.name for spec in specs} - present))
         return [Finding("topics", "warning", f"missing: {absent}", "The next start of `newswire run` makes them.")]
     ahead = await _check_stamps(settings, connection)
-    return [Finding("topics", "ok", f"{len(specs)} of the namespace {settings.namespace}"), ahead]
+    written = await _check_versions(settings, connection)
+    return [Finding("topics", "ok", f"{len(specs)} of the namespace {settings.namespace}"), *written, ahead]
 
 
 async def _check_stamps(settings: Settings, connection: Connection) -> Finding:
@@ -248,6 +249,21 @@ async def _check_stamps(settings: Settings, connection: Connection) -> Finding:
         return Finding("broker clock", "ok", "no record of raw is from the future")
     text = f"records of raw are over {CLOCK_LIMIT:g} s ahead of this machine"
     return Finding("broker clock", "warning", text, "Let this machine and the brokers follow a time server.")
+
+
+async def _check_versions(settings: Settings, connection: Connection) -> list[Finding]:
+    from newswire.pipeline.app.stages import ROLES
+    from newswire.pipeline.broker.errors import BrokerError
+    from newswire.pipeline.supervisor.preflight import find_unreadable
+
+    try:
+        faults = await find_unreadable(connection, settings.namespace, ROLES)
+    except BrokerError as error:
+        return [Finding("state", "fault", str(error), "Look at the broker, and ask again.")]
+    advice = "`newswire run` refuses to start until then."
+    return [Finding("state", "fault", fault, advice) for fault in faults] or [
+        Finding("state", "ok", "all of it is of this version of newswire, or none is there")
+    ]
 
 
 CHECKS: dict[str, Check] = {

@@ -1,7 +1,33 @@
 """What a stage's pure functions may ask of their state: bytes by key, and no knowledge of where they are kept."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, NamedTuple, Protocol
+
+
+class StateFormat(NamedTuple):
+    """The version of a stage's rows that this code writes, and the oldest one that it reads as well."""
+
+    version: int
+    oldest: int
+
+
+STATE_FORMATS: Final = MappingProxyType(
+    {
+        "collect": StateFormat(1, 1),
+        "prepare": StateFormat(1, 1),
+        "deduplicate": StateFormat(1, 1),
+        "analyze": StateFormat(1, 1),
+        "cluster": StateFormat(1, 1),
+    }
+)
+"""The formats of the stages' rows, the ledger's counters included.
+
+A version rises by one with every change that older code would misread: another layout, hash or key, a new kind of row
+that it would have to keep up, a new version of a record that a row holds. `oldest` rises to it when this code cannot
+read the rows of before. State of a version in between is taken over, any other is refused, never misread. Rows of every
+version stand in tests/data/state.
+"""
 
 
 class State(Protocol):

@@ -1,7 +1,7 @@
 """The contracts: one module a topic, and the JSON Schema files that are generated from them.
 
-Nothing here imports the rest of newswire. Every record carries its schema's name, so that a reader can refuse
-a version that it does not know.
+Nothing here imports the rest of newswire. Every record carries its schema's name, so that a reader can bring up what an
+older version wrote (versions.py), and refuse a version that it does not know.
 """
 
 from newswire.schemas.analyzed import AnalyzedArticle

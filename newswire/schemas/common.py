@@ -6,9 +6,15 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import orjson
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError, WithJsonSchema
 
+from newswire.schemas.versions import is_newer, refusal, upcast
+
 
 class ContractError(ValueError):
     """A record does not fulfil its topic's contract; the message says where, in a line."""
+
+
+class NewerVersion(ContractError):  # noqa: N818 - says what is the case
+    """A newer version of newswire wrote the record: what is wrong is this program's age."""
 
 
 def format_time(moment: datetime) -> str:
@@ -42,13 +48,36 @@ class Record(Part):
 
     @classmethod
     def decode(cls, value: bytes | None) -> Self:
-        """Read a record back. Raises ContractError for what is not JSON, an unknown schema or a broken field."""
+        """Read a record back, also one of an older version.
+
+        Raises ContractError for what is not JSON, an unknown schema or a broken field, NewerVersion for its own schema
+        in a later version.
+        """
         if value is None:
             raise ContractError("the record has no value")
         try:
             return cls.model_validate_json(value)
         except ValidationError as error:
+            return cls._decode_other(value, error)
+
+    @classmethod
+    def _decode_other(cls, value: bytes, error: ValidationError) -> Self:
+        """A record that is none of the current version: one of an older version, or `error` stands."""
+        try:
+            fields = parse_object(value)
+            current = upcast(fields)
+        except Exception:  # not JSON, or not what it says it is: an upcaster may raise anything on such fields
             raise ContractError(explain(error, cls.NAME)) from None
+        schema = current.get("schema", cls.NAME)
+        if schema != cls.NAME:
+            refuse = NewerVersion if is_newer(schema, cls.NAME) else ContractError
+            raise refuse(refusal(schema, cls.NAME)) from None
+        if current == fields:
+            raise ContractError(explain(error, cls.NAME)) from None
+        try:
+            return cls.model_validate_json(orjson.dumps(current))
+        except ValidationError as fault:
+            raise ContractError(explain(fault, cls.NAME)) from None
 
 
 def explain(error: ValidationError, name: str) -> str:

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from newswire.schemas.common import ContractError, Position, Record, Timestamp, parse_object
 from newswire.schemas.prepared import PreparedArticle
+from newswire.schemas.versions import is_family
 
 
 def _or(default: Any) -> BeforeValidator:
@@ -120,13 +121,11 @@ class RawOversize(Record):
 
 def decode_raw(value: bytes | None) -> RawArticle | RawRetry | RawDiscard:
     """Read a record of `raw`. Raises ContractError when it is not one, or stands for one that was too large."""
-    name = parse_object(value).get("schema", RawArticle.NAME)
-    if name == RawRetry.NAME:
+    schema = parse_object(value).get("schema", RawArticle.NAME)
+    if is_family(schema, RawRetry.NAME):
         return RawRetry.decode(value)
-    if name == RawDiscard.NAME:
+    if is_family(schema, RawDiscard.NAME):
         return RawDiscard.decode(value)
-    if name == RawArticle.NAME:
-        return RawArticle.decode(value)
-    if name == RawOversize.NAME:
+    if is_family(schema, RawOversize.NAME):
         raise ContractError(RawOversize.decode(value).explain())
-    raise ContractError(f"unknown schema {str(name)[:80]!r}: this version reads {RawArticle.NAME}")
+    return RawArticle.decode(value)

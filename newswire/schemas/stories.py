@@ -1,4 +1,4 @@
-"""`stories`: the newest state of each story, keyed by story id; compacted."""
+"""`stories`: the newest state of each story, keyed by story id; compacted, and kept as long as `enriched`."""
 
 from typing import ClassVar, Literal
 

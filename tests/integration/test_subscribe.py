@@ -23,6 +23,7 @@ from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.subscribe import ArticlesExpired, Gap, Mark, NoSuchWire, subscribe
 from newswire.pipeline.subscribe.reader import RECORDS_AT_ONCE
 from newswire.schemas import EnrichedArticle, Language, Topic
+from newswire.schemas.common import NewerVersion
 from tests.conftest import Kafka
 from tests.unit.subscribe.articles import OBSERVED, article
 
@@ -118,6 +119,24 @@ async def test_filters_and_start_time(kafka: Kafka, namespace: str, wire: Any) -
     assert await numbers(kafka, namespace, language="de") == [2]
     assert await numbers(kafka, namespace, topic="medtop:15000000") == [3]
     assert await numbers(kafka, namespace, entity="ada lovelace") == [1, 2, 3]
+
+
+async def test_a_record_of_a_newer_version_stops_the_reader_and_keeps_its_place(
+    kafka: Kafka, namespace: str, wire: Any, tmp_path: Path
+) -> None:
+    async with transaction(wire):
+        await send(wire, namespace, 1)
+        newer = json.loads(article(sequence=2).encode()) | {"schema": "newswire.enriched.v99"}
+        await wire.send_and_wait(f"{namespace}.enriched", json.dumps(newer).encode(), b"k")
+        await send(wire, namespace, 3)
+    with pytest.raises(NewerVersion, match=r"newswire\.enriched\.v99.*upgrade"):
+        await numbers(kafka, namespace, group="g", idle=10)
+    printed = await asyncio.create_subprocess_exec(
+        *command(kafka, namespace, tmp_path, "--group", "g"), stderr=asyncio.subprocess.PIPE
+    )
+    _, errors = await printed.communicate()
+    assert (printed.returncode, errors.count(b"\n")) == (1, 1)
+    assert b"newswire.enriched.v99" in errors
 
 
 async def test_a_wrong_namespace_and_a_wrong_start_are_said(kafka: Kafka) -> None:

@@ -10,6 +10,7 @@ from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.counters import COUNTED
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage import StageConfig
+from newswire.pipeline.state import STATE_FORMATS
 from newswire.pipeline.stories.resequence import NEXT, WAITING
 
 ROLES = ("collect", "prepare", "deduplicate", "analyze", "cluster")
@@ -76,6 +77,8 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         outputs=tuple(settings.topic(name) for name in OUTPUTS[role]),
         changelog=settings.topic(f"{role}.changelog"),
         state_dir=worker.folder,
+        state_version=STATE_FORMATS[role].version,
+        state_oldest=STATE_FORMATS[role].oldest,
         work_seconds={"analyze": settings.analyze.work_seconds, "cluster": CLUSTER_SECONDS}.get(role),
         session_timeout_ms=settings.kafka.session_timeout_ms,
         transaction_timeout_ms=settings.kafka.transaction_timeout_ms,

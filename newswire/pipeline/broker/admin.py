@@ -102,8 +102,8 @@ async def _check(
                 "cannot change under records that are there. Set kafka.partitions to what it was, or use another "
                 "--namespace, or delete this namespace's topics if their records may go."
             )
-        policy = settings[spec.name].get("cleanup.policy")
-        if policy != spec.cleanup_policy:
+        policy = settings[spec.name].get("cleanup.policy", "")
+        if not _serves(policy, spec.cleanup_policy):
             raise TopicMismatch(
                 f"the topic {spec.name} has cleanup.policy {policy}, newswire needs {spec.cleanup_policy}: it was not "
                 "made by newswire, or it was changed. Set it back with Kafka's tools, or use another --namespace."
@@ -112,6 +112,12 @@ async def _check(
         differ = {key: settings[spec.name].get(key) for key in spec.configs if _differs(spec, settings, key)}
         if differ:
             _log.warning("a topic is kept as it is, not as set", topic=spec.name, is_now=differ)
+
+
+def _serves(policy: str, wanted: str) -> bool:
+    """Whether a topic's cleanup policy does for the wanted one: one that keeps more of a compacted topic does."""
+    parts, needed = set(policy.split(",")), set(wanted.split(","))
+    return parts <= needed and ("compact" in parts) == ("compact" in needed)
 
 
 def _differs(spec: TopicSpec, settings: Mapping[str, Mapping[str, str]], key: str) -> bool:

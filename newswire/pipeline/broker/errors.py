@@ -13,5 +13,9 @@ class NoWire(BrokerError):  # noqa: N818 - says what is the case
     """The namespace has no topics on this Kafka."""
 
 
+class StateUnreadable(BrokerError):  # noqa: N818 - says what is the case
+    """A namespace holds state or records of a version of newswire that this one cannot read."""
+
+
 class TopicMismatch(BrokerError):  # noqa: N818 - says what is the case
     """A topic exists with other partitions or another cleanup policy than newswire needs."""

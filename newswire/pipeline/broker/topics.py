@@ -18,8 +18,8 @@ _YEARS_MS = 10 * 365 * DAY_MS
 class TopicSpec:
     """How one topic must be.
 
-    `cleanup_policy`: "delete" or "compact". `retention_ms`: milliseconds a record is kept, -1 for ever, None where
-    the policy is compact. `extra`: further topic settings of Kafka, by name.
+    `cleanup_policy`: "delete", "compact" or "compact,delete". `retention_ms`: milliseconds a record is kept, -1 for
+    ever, None where the policy is compact alone. `extra`: further topic settings of Kafka, by name.
     """
 
     name: str
@@ -48,8 +48,8 @@ def wire_topics(
 
     `partitions`: of `feeds` and `unique` and the changelogs that go with them; the rest have one, because the order
     of the wire is the order of a log. `raw_retention_ms` is for raw and what lies between the stages,
-    `enriched_retention_ms` for enriched, outcomes and dead. `max_record_bytes`: the largest record value. `replay`:
-    keep everything until the namespace is deleted.
+    `enriched_retention_ms` for enriched, stories, outcomes and dead. `max_record_bytes`: the largest record value.
+    `replay`: keep everything until the namespace is deleted.
     """
     sizes = {"max.message.bytes": str(max_record_bytes + RECORD_OVERHEAD)}
     raw_ms, enriched_ms = (-1, -1) if replay else (raw_retention_ms, enriched_retention_ms)
@@ -63,7 +63,9 @@ def wire_topics(
         }
         return TopicSpec(f"{namespace}.{name}", count, "delete", retention_ms, settings)
 
-    def table(name: str, count: int, delete_retention_ms: int, **extra: str) -> TopicSpec:
+    def table(
+        name: str, count: int, delete_retention_ms: int, retention_ms: int | None = None, **extra: str
+    ) -> TopicSpec:
         settings = {
             **sizes,
             # Only closed segments are compacted, and a restore reads what is not compacted yet.
@@ -73,7 +75,8 @@ def wire_topics(
             "delete.retention.ms": str(delete_retention_ms),
             **{key.replace("_", "."): value for key, value in extra.items()},
         }
-        return TopicSpec(f"{namespace}.{name}", count, "compact", None, settings)
+        policy = "compact" if retention_ms is None else "compact,delete"
+        return TopicSpec(f"{namespace}.{name}", count, policy, retention_ms, settings)
 
     with_state = {"collect": partitions, "analyze": partitions}
     return (
@@ -84,7 +87,8 @@ def wire_topics(
         log("unique", raw_ms, partitions),
         log("analyzed", raw_ms),
         log("enriched", enriched_ms),
-        table("stories", 1, 14 * DAY_MS),
+        # The newest state of each story for as long as the articles that name it; no story is ever taken back.
+        table("stories", 1, 14 * DAY_MS, enriched_ms),
         log("outcomes", enriched_ms),
         log("dead", enriched_ms),
         # Every transaction of every stage writes here and the ledger reads all of it: small segments, cleaned often.

@@ -18,6 +18,7 @@ from newswire.pipeline.cli.common import one_line_errors, with_settings
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.subscribe import Delivered, Filters, Gap, NoSuchWire, Start, read_enriched
 from newswire.pipeline.subscribe.formats import FORMATS
+from newswire.schemas.common import NewerVersion
 
 
 class MomentType(click.ParamType):
@@ -105,7 +106,7 @@ def command(
             asyncio.run(_print_articles(settings, start, group, filters, limit, idle, FORMATS[form]))
         except BrokenPipeError:
             leave_broken_pipe()
-        except (NoSuchWire, KafkaError) as error:
+        except (NoSuchWire, NewerVersion, KafkaError) as error:
             raise click.ClickException(str(error)) from None
 
 

@@ -19,7 +19,7 @@ TEXT = b"t"
 META_ROW = struct.Struct(">qQ")
 OWN_ROW = struct.Struct(">qQ")
 NEVER = -(2**63)
-_HEAD = struct.Struct(">q16s16s16s?QHQHQHQH")
+HEAD = struct.Struct(">q16s16s16s?QHQHQHQH")
 _U32 = np.dtype("<u4")
 
 
@@ -48,7 +48,7 @@ class TextRow(NamedTuple):
         arrays = [sketch.values for sketch in sketches]
         if self.signature is not None:
             arrays.append(self.signature.bands)
-        return _HEAD.pack(self.observed_ms, *head, *bounds) + b"".join(a.astype(_U32).tobytes() for a in arrays)
+        return HEAD.pack(self.observed_ms, *head, *bounds) + b"".join(a.astype(_U32).tobytes() for a in arrays)
 
 
 NO_URL = bytes(16)
@@ -58,10 +58,10 @@ _EMPTY = (_NONE,) * 4
 
 def decode_text(row: bytes) -> TextRow:
     """Read a text row back. Raises struct.error or ValueError for other bytes."""
-    observed, id, digest, url, signed, *bounds = _HEAD.unpack_from(row)
+    observed, id, digest, url, signed, *bounds = HEAD.unpack_from(row)
     if not signed:
         return TextRow(observed, id.hex(), digest, url, None)
-    values = np.frombuffer(row, dtype=_U32, offset=_HEAD.size)
+    values = np.frombuffer(row, dtype=_U32, offset=HEAD.size)
     end = 0
 
     def sketch(place: int) -> Sketch:

@@ -102,8 +102,12 @@ def search_keys(signature: Signature) -> U32:
     """The keys under which a text is found as similar to or containing another: bands, then anchors."""
     values = signature.shingles.values
     below = int(np.searchsorted(values, WHOLE // ANCHOR_SHARE))
-    anchors = values[: min(max(below, ANCHORS_MIN), ANCHORS_MAX)]
-    return np.concatenate((signature.bands, _key(_mix(anchors.astype(np.uint64) ^ _SALT_ANCHOR))))
+    return np.concatenate((signature.bands, anchor_keys(values[: min(max(below, ANCHORS_MIN), ANCHORS_MAX)])))
+
+
+def anchor_keys(anchors: U32) -> U32:
+    """The keys of shingles that are anchors."""
+    return _key(_mix(anchors.astype(np.uint64) ^ _SALT_ANCHOR))
 
 
 def key_of(kind: bytes, value: bytes) -> int:

@@ -1,12 +1,14 @@
 """The deduplicate stage: which prepared articles go on, with which sequence number, and which are copies."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
 from newswire.pipeline.duplicates.decide import Found, Print, Verdict, decide
 from newswire.pipeline.duplicates.index import CopyIndex
+from newswire.pipeline.duplicates.load import texts_of
 from newswire.pipeline.duplicates.rows import (
     META,
     META_ROW,
@@ -20,7 +22,7 @@ from newswire.pipeline.duplicates.rows import (
     own_key,
     text_key,
 )
-from newswire.pipeline.duplicates.signature import U32, Signature, key_of, search_keys
+from newswire.pipeline.duplicates.signature import Signature, key_of, search_keys
 from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import Row, State, apply_rows
@@ -58,12 +60,27 @@ class DeduplicateStep:
 
     def __init__(self, settings: Settings, state: State) -> None:
         """Builds the search index from the rows of `state`. `settings.deduplicate` gives window and threshold."""
+        self._set_up(settings)
+        for _ in self._load(state):
+            pass
+
+    @classmethod
+    def opening(cls, settings: Settings, state: State) -> Generator[None, None, Self]:
+        """The same in pieces of about a tenth of a second, so that others get their turn; returns the step."""
+        step = cls.__new__(cls)
+        step._set_up(settings)
+        yield from step._load(state)
+        return step
+
+    def _set_up(self, settings: Settings) -> None:
         self._similarity_min = settings.deduplicate.similarity_min
         self._window_ms = settings.deduplicate.window_seconds * 1000
         # An id's revisions are told as long as prepare tells them.
         self._own_window_ms = max(self._window_ms, settings.prepare.window_seconds * 1000)
         self._index = CopyIndex()
-        self._index.build(_index_rows(state))
+
+    def _load(self, state: State) -> Iterator[None]:
+        return self._index.building(texts_of(state.scan(TEXT)))
 
     def process(self, source: Source, state: State) -> Result:
         """Decide one record and change the state accordingly; what is returned is to be emitted and counted."""
@@ -213,9 +230,3 @@ def _dead(article: PreparedArticle, source: Source, reason: str, watermark: int,
         observed_at=article.observed_at,
     )
     return Decision((outcome_emission(outcome), letter), {"in": 1, "dead": 1}, watermark, sequence)
-
-
-def _index_rows(state: State) -> Iterator[tuple[int, int, U32]]:
-    for key, row in state.scan(TEXT):
-        text = decode_text(row)
-        yield int.from_bytes(key[1:]), text.observed_ms, text.keys()

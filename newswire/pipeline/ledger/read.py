@@ -19,6 +19,7 @@ from newswire.pipeline.stories.resequence import HELD, NEXT, WAITING
 from newswire.pipeline.text.dates import to_ms
 from newswire.schemas import RawDiscard, RawRetry
 from newswire.schemas.common import ContractError, parse_object
+from newswire.schemas.versions import is_family
 
 WRITERS = ("collect", "replay")
 
@@ -227,7 +228,7 @@ def _waits(value: bytes | None, reached: int) -> tuple[str, int] | None:
         fields = parse_object(value)
     except ContractError:
         return "", reached
-    if fields.get("schema") in _AGAIN:
+    if any(is_family(fields.get("schema"), name) for name in _AGAIN):
         return None
     feed, observed = fields.get("feed_url"), fields.get("observed_at")
     name = feed_key(feed).decode(errors="replace") if isinstance(feed, str) else ""

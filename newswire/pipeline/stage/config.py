@@ -17,8 +17,9 @@ class StageConfig:
     the same instance_id does not take the first one's place.
     `fetch_wait_ms` is how long the broker holds a fetch that finds nothing; what else that client asks waits behind it.
     `cache_max_age_s` must be well below the changelog's delete.retention.ms. `ledger` is a compacted topic with one
-    partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too. Raises
-    ValueError on settings that contradict each other.
+    partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too.
+    `state_version` is that of the format of the state's rows: a state of a later one, or of one before `state_oldest`,
+    is refused. Raises ValueError on settings that contradict each other.
     """
 
     namespace: str
@@ -43,6 +44,8 @@ class StageConfig:
     cache_max_age_s: float = 20 * 3600
     ledger: str | None = None
     ledger_rows: tuple[bytes, ...] = ()
+    state_version: int = 1
+    state_oldest: int = 1
     client_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Generator
+from typing import Final, TypeVar
 
 from newswire.pipeline.stage.errors import PartitionClosed
 from newswire.pipeline.stage.overlay import CommittedView
@@ -12,6 +12,7 @@ from newswire.pipeline.stage.records import State
 from newswire.pipeline.stage.store import StateStore
 
 _WORK_MAX: Final = 1000
+T = TypeVar("T")
 
 
 class Partition:
@@ -20,13 +21,31 @@ class Partition:
     `number` is the partition's number, `state` its committed rows, which cannot be written here.
     """
 
-    def __init__(self, number: int, store: StateStore, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, number: int, store: StateStore, wake: Callable[[], None], moved: Callable[[], None] = lambda: None
+    ) -> None:
         self.number = number
         self.state: State = CommittedView(store)
         self._wake = wake
+        self._moved = moved
         self._work: deque[object] = deque()
         self._room = asyncio.Event()
         self._closed = False
+
+    async def in_turns(self, work: Generator[None, None, T]) -> T:
+        """Do what opening the partition takes, piece by piece, and return what it returns.
+
+        Between two pieces the event loop has its turn, so that the group still hears of this member, and the watchdog a
+        sign of progress.
+        """
+        while True:
+            try:
+                next(work)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            self._moved()
+            await asyncio.sleep(0)
 
     async def submit(self, item: object) -> None:
         """Hand finished work to the agent, in `batch.work`; it wakes the stage when there is no input.

@@ -165,7 +165,7 @@ class PartitionTask:
         hook("after_restore")
         # 3 position the input
         await self._seek(committed)
-        self._handle = Partition(self.partition.partition, self._store, self._work_came)
+        self._handle = Partition(self.partition.partition, self._store, self._work_came, self.waiting.restart)
         if self._around.open_partition is not None:
             self._context = await _result(self._around.open_partition(self._handle))
         self._opened = True
@@ -227,10 +227,11 @@ class PartitionTask:
             end=end,
             group=self._config.group,
             changelog=self._config.changelog,
+            versions=range(self._config.state_oldest, self._config.state_version + 1),
         )
         if position is None:
             # where the partition begins is committed before anything else, so that offset and state are never apart
-            self._position = InputPosition.first(start)
+            self._position = InputPosition.first(start, self._config.state_version)
             await self._commit_position()
         else:
             self._position = position
@@ -315,7 +316,8 @@ class PartitionTask:
             source.consume(count)
             position = position.advanced(source.position, count)
             input_offset = (self.partition, position.offset)
-            writes[POSITION_KEY] = position.encode()
+        # Also where it has not moved: so the newest rows of a changelog always tell who wrote them.
+        writes[POSITION_KEY] = position.encode()
         await self._transact(input_offset, batch, writes)
         self._position = position
         self._attempts.committed(position.offset)

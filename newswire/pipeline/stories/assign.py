@@ -7,8 +7,8 @@ enough, else it opens one. The fit is a weighed mean of three cosines (words, na
 
 from dataclasses import dataclass
 
-from newswire.pipeline.stories.index import Likeness, StoryIndex
-from newswire.pipeline.stories.story import Features, OpenStory
+from newswire.pipeline.stories.index import Head, Likeness, StoryIndex
+from newswire.pipeline.stories.story import Features
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ WEIGHTS = Weights()
 class Fit:
     """How well an article fits a story, 0 to 1."""
 
-    story: OpenStory
+    story: Head
     score: float
 
 
@@ -79,6 +79,6 @@ def _evened(value: float, even: float) -> float:
     return value / even / 2 if value < even else 0.5 + (value - even) / (1 - even) / 2
 
 
-def _decay(story: OpenStory, moment: int, window: int, lost: float) -> float:
+def _decay(story: Head, moment: int, window: int, lost: float) -> float:
     silence = max(0, moment - story.last, story.first - moment)
     return 1.0 - lost * min(1.0, silence / window)

@@ -1,13 +1,17 @@
-"""The open stories in memory, found by their words, named things and embedding; it can be built from the rows."""
+"""The open stories in memory, found by their words, named things and embedding; it can be built from the rows.
+
+It keeps what an article is compared with, some 3 kB a story with its entries under the keys; the story is in its row.
+"""
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from newswire.pipeline.stories.story import Features, OpenStory
+from newswire.pipeline.stories.story import Features, Indexed, OpenStory
 from newswire.pipeline.stories.terms import COUNT_MAX, I64, Counted, Terms
 from newswire.pipeline.stories.vectors import Vector, bands, cosine, square
 
@@ -15,15 +19,28 @@ POSTINGS_MAX = 500
 """Entries that one look-up reads, rarest keys first: what a key of everyday words lists is not worth reading."""
 
 CANDIDATES_MAX = 8
+PIECE = 256
+"""Stories that are put in at once when the index is built: a few hundredths of a second."""
+
 BAND_BITS = 12
 BANDS = 16
+
+
+class Head(NamedTuple):
+    """What the index says of an open story: see OpenStory."""
+
+    id: str
+    opened: int
+    first: int
+    last: int
+    languages: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
     """An open story and its cosines with an article, by words, named things and embedding; None where one has none."""
 
-    story: OpenStory
+    story: Head
     words: float | None
     entities: float | None
     vector: float | None
@@ -31,53 +48,80 @@ class Likeness:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A story as the index holds it: `terms` are the numbers of all its keys, `square` the length of its vector."""
+    """A story as the index holds it.
 
-    story: OpenStory
-    words: Counted
-    entities: Counted
-    terms: I64
+    `terms` are the numbers of all its keys, of words, then (from `words` on) of named things, then (from `both` on) of
+    its embedding; `counts` are those of words and named things, `square` the squared length of `vector`.
+    """
+
+    story: Head
+    terms: NDArray[np.int32]
+    counts: NDArray[np.uint16]
+    words: int
+    both: int
+    vector: NDArray[np.int8] | NDArray[np.int16] | None
     square: int
+
+    @property
+    def word_counts(self) -> Counted:
+        return Counted(self.terms[: self.words], self.counts[: self.words])
+
+    @property
+    def entity_counts(self) -> Counted:
+        return Counted(self.terms[self.words : self.both], self.counts[self.words :])
 
 
 class StoryIndex:
     """The open stories. What it answers depends only on which stories are in it, never on how they came there."""
 
-    def __init__(self, stories: Iterable[OpenStory] = ()) -> None:
+    def __init__(self) -> None:
         self._stories: dict[str, _Entry] = {}
         self._by_number: dict[int, _Entry] = {}
         self._terms = Terms()
         self._ends: list[tuple[int, str]] = []
         self._banded: tuple[Vector | None, list[str]] = (None, [])
-        for story in stories:
-            self.put(story)
+
+    def building(self, stories: Iterable[OpenStory | Indexed]) -> Iterator[None]:
+        """Fill an empty index, in any order; stops after each piece of the work, so that others get their turn."""
+        for count, story in enumerate(stories, start=1):
+            self._enter(story, self._terms.add(story.opened, self._keys(story)))
+            self._ends.append((story.last, story.id))
+            if count % PIECE == 0:
+                yield
+        self._terms.settle()
+        heapq.heapify(self._ends)
 
     def __len__(self) -> int:
         return len(self._stories)
 
-    def get(self, story: str) -> OpenStory | None:
-        """An open story by its id."""
-        entry = self._stories.get(story)
-        return None if entry is None else entry.story
+    def __contains__(self, story: str) -> bool:
+        """Whether the story with this id is open."""
+        return story in self._stories
 
     def put(self, story: OpenStory) -> None:
         """Add a story, or replace it by its newer state."""
         before = self._stories.get(story.id)
-        keys = (*story.words, *story.entities, *self._band_keys(story.vector))
-        terms = self._terms.replace(story.opened, before.terms.tolist() if before is not None else (), keys)
-        words, both = len(story.words), len(story.words) + len(story.entities)
-        entry = _Entry(
-            story,
-            Counted(terms[:words], _counts(story.words.values())),
-            Counted(terms[words:both], _counts(story.entities.values())),
-            terms,
-            square(story.vector) if story.vector is not None else 0,
-        )
-        self._stories[story.id] = self._by_number[story.opened] = entry
+        held = before.terms.tolist() if before is not None else ()
+        self._enter(story, self._terms.replace(story.opened, held, self._keys(story)))
         if before is None:
             heapq.heappush(self._ends, (story.last, story.id))
 
-    def expire(self, before: int) -> list[OpenStory]:
+    def _enter(self, story: OpenStory | Indexed, terms: I64) -> None:
+        entry = _Entry(
+            Head(story.id, story.opened, story.first, story.last, tuple(story.languages)),
+            terms.astype(np.int32),
+            _counts((*story.words.values(), *story.entities.values())),
+            len(story.words),
+            len(story.words) + len(story.entities),
+            _packed(story.vector),
+            square(story.vector) if story.vector is not None else 0,
+        )
+        self._stories[story.id] = self._by_number[story.opened] = entry
+
+    def _keys(self, story: OpenStory | Indexed) -> tuple[str, ...]:
+        return (*story.words, *story.entities, *self._band_keys(story.vector))
+
+    def expire(self, before: int) -> list[Head]:
         """Take out the stories whose last article was seen before this moment (Unix milliseconds) and return them."""
         expired = []
         while self._ends and self._ends[0][0] < before:
@@ -95,8 +139,8 @@ class StoryIndex:
     def candidates(self, features: Features) -> list[Likeness]:
         """The CANDIDATES_MAX open stories that share most weight of keys with an article, best first."""
         nearest = self._nearest(features)
-        words = self._cosines(features.words, [entry.words for entry in nearest])
-        entities = self._cosines(features.entities, [entry.entities for entry in nearest])
+        words = self._cosines(features.words, [entry.word_counts for entry in nearest])
+        entities = self._cosines(features.entities, [entry.entity_counts for entry in nearest])
         own = square(features.vector) if features.vector is not None else 0
         return [
             Likeness(entry.story, words[n], entities[n], _vector_cosine(features.vector, own, entry))
@@ -110,7 +154,7 @@ class StoryIndex:
             return []
         full = self._terms.logarithm(len(self._stories) + 1)
         sizes = [len(stories) for stories in lists]
-        numbers = np.fromiter(chain.from_iterable(lists), dtype=np.int64, count=sum(sizes))
+        numbers = np.concatenate(lists)
         weights = np.repeat([full - self._terms.logarithm(size) for size in sizes], sizes)
         order = numbers.argsort()
         numbers, weights = numbers[order], weights[order]
@@ -138,11 +182,19 @@ class StoryIndex:
 
 
 def _vector_cosine(vector: Vector | None, own: int, entry: _Entry) -> float | None:
-    other = entry.story.vector
+    other = entry.vector
     if vector is None or other is None or vector.shape != other.shape:
         return None
-    return cosine(vector, other, own, entry.square)
+    return cosine(vector, other.astype(np.int64), own, entry.square)
 
 
-def _counts(counts: Iterable[int]) -> I64:
-    return np.minimum(np.fromiter(counts, dtype=np.int64), COUNT_MAX)
+def _counts(counts: tuple[int, ...]) -> NDArray[np.uint16]:
+    return np.minimum(np.array(counts, dtype=np.int64), COUNT_MAX).astype(np.uint16)
+
+
+def _packed(vector: Vector | None) -> NDArray[np.int8] | NDArray[np.int16] | None:
+    """A sum of embeddings in as few bytes as hold it: one embedding is int8, and a sum stays within 16 bits."""
+    if vector is None:
+        return None
+    small = vector.astype(np.int8)
+    return small if np.array_equal(small, vector) else vector.astype(np.int16)

@@ -1,8 +1,9 @@
 """The step of the stage `cluster`: one analyzed record in, every record that is then due out, in its story."""
 
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from struct import Struct
-from typing import Literal
+from typing import Literal, Self
 
 import orjson
 
@@ -16,6 +17,7 @@ from newswire.pipeline.stories.resequence import release, resequence
 from newswire.pipeline.stories.story import (
     NO_FEATURES,
     OpenStory,
+    decode_indexed,
     decode_story,
     encode_story,
     features_of,
@@ -58,9 +60,25 @@ class ClusterStep:
 
     def __init__(self, settings: Settings, state: State) -> None:
         """Read the open stories from the state."""
+        self._set_up(settings)
+        for _ in self._load(state):
+            pass
+
+    @classmethod
+    def opening(cls, settings: Settings, state: State) -> Generator[None, None, Self]:
+        """The same in pieces of about a tenth of a second, so that others get their turn; returns the step."""
+        step = cls.__new__(cls)
+        step._set_up(settings)
+        yield from step._load(state)
+        return step
+
+    def _set_up(self, settings: Settings) -> None:
         self._window = settings.cluster.window_seconds * 1000
         self._enough = settings.cluster.similarity_min
-        self._index = StoryIndex(decode_story(row) for _, row in state.scan(STORY))
+        self._index = StoryIndex()
+
+    def _load(self, state: State) -> Iterator[None]:
+        return self._index.building(decode_indexed(row) for _, row in state.scan(STORY))
 
     @property
     def open_stories(self) -> int:
@@ -157,14 +175,15 @@ class ClusterStep:
             return _Place(join_story(story, article, features), new=False)
         fit = best_story(features, observed_ms(article), self._index, self._window, self._enough)
         if fit is not None:
-            return _Place(join_story(fit.story, article, features), new=False)
+            return _Place(join_story(_read_story(fit.story.id, state), article, features), new=False)
         return _Place(open_story(article, features), new=True)
 
     def _story_of(self, article: str, state: State) -> OpenStory | None:
         kept = state.get(ARTICLE + article.encode())
         if kept is None or _MOMENT.unpack_from(kept)[0] < self._earliest(state):
             return None
-        return self._index.get(kept[_MOMENT.size :].decode())
+        story = kept[_MOMENT.size :].decode()
+        return _read_story(story, state) if story in self._index else None
 
     def _earliest(self, state: State) -> int:
         """Event time before which nothing is remembered."""
@@ -212,6 +231,13 @@ class ClusterStep:
 
 def _counted(emissions: tuple[Emission, ...], article: AnalyzedArticle, counts: dict[str, int]) -> Result:
     return Result(emissions, article.feed.url, counts, ((hour_of(observed_ms(article)), counts),))
+
+
+def _read_story(story: str, state: State) -> OpenStory:
+    """An open story: every one that the index knows has its row."""
+    row = state.get(STORY + story.encode())
+    assert row is not None
+    return decode_story(row)
 
 
 def _pack(source: Source) -> bytes:

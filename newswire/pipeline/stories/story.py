@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from operator import itemgetter
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import orjson
 
@@ -188,7 +188,28 @@ def decode_story(row: bytes) -> OpenStory:
     return OpenStory(**kept, vector=decode_sum(vector) if vector is not None else None, vectors=vectors)
 
 
+class Indexed(NamedTuple):
+    """What the index takes of a story; see OpenStory, which has these as well."""
+
+    id: str
+    opened: int
+    first: int
+    last: int
+    words: dict[str, int]
+    entities: dict[str, int]
+    languages: dict[str, int]
+    vector: Vector | None
+
+
+def decode_indexed(row: bytes) -> Indexed:
+    """What the index takes of a story's row: half the work of all of it."""
+    fields = orjson.loads(row)
+    vector = decode_sum(fields[-2]) if fields[-2] is not None else None
+    return Indexed._make([*(fields[place] for place in _INDEXED), vector])
+
+
 _FIELDS = tuple(name for name in OpenStory.__slots__ if name not in ("vector", "vectors"))
+_INDEXED = tuple(_FIELDS.index(name) for name in Indexed._fields if name != "vector")
 
 
 def _count(counts: dict[str, int], added: dict[str, int], limit: int) -> dict[str, int]:

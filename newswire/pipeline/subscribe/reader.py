@@ -15,7 +15,7 @@ from newswire.pipeline.subscribe.filters import Filters
 from newswire.pipeline.subscribe.gaps import ArticlesExpired, Gap
 from newswire.pipeline.subscribe.place import Place, Start
 from newswire.schemas import EnrichedArticle
-from newswire.schemas.common import ContractError
+from newswire.schemas.common import ContractError, NewerVersion
 
 POLL_SECONDS = 0.5
 RECORDS_AT_ONCE = 200
@@ -64,8 +64,9 @@ async def subscribe(
     is raised, once, and says which; the same group called again goes on behind them. With `on_gap` that is called with
     the Gap instead, and the iterator goes on.
 
-    Raises NoSuchWire, ValueError for a wrong start, and aiokafka's KafkaError. Leave it early through
-    `contextlib.aclosing`, so that the group's place is kept.
+    Raises NoSuchWire, ValueError for a wrong start, NewerVersion (a ValueError) for records that a newer newswire
+    emitted than this one can read, and aiokafka's KafkaError. Leave it early through `contextlib.aclosing`, so that the
+    group's place is kept.
     """
     if not (isinstance(start, datetime) or start in ("earliest", "latest")):
         raise ValueError(f"start is earliest, latest or a datetime, not {start!r}")
@@ -180,6 +181,8 @@ async def _begin(consumer: Any, place: Place, name: str, *, grouped: bool) -> No
 def _decode(record: Any) -> EnrichedArticle | None:
     try:
         return EnrichedArticle.decode(record.value)
+    except NewerVersion:
+        raise  # to pass over what a newer service emits would be to lose the wire, record by record
     except ContractError as error:
         _log.warning("skips a record that is no enriched article", offset=record.offset, error=str(error))
         return None

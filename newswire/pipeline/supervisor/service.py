@@ -16,6 +16,7 @@ from newswire.pipeline.app.stages import ROLES, Worker
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.supervisor.child import Child, ChildState
+from newswire.pipeline.supervisor.preflight import check_namespace
 
 log = structlog.get_logger(__name__)
 
@@ -75,12 +76,14 @@ async def running_service(
     """Run the processes of a service while the block lasts; at its end all of them are stopped together.
 
     `roles` runs these alone, a process each. Raises AlreadyRunning when one of them runs already on the state folder,
-    ValueError for an unknown role, OSError when the port is taken.
+    StateUnreadable when another version of newswire left what this one cannot read, ValueError for an unknown role,
+    OSError when the port is taken.
     """
     processes = plan(settings, roles)
     with ExitStack() as locks:
         for name in processes:
             locks.enter_context(_lock(settings, name))
+        await check_namespace(connection, settings.namespace, [role for group in processes.values() for role in group])
         port = settings.run.port or _free_port(settings.run.host)
         children = [
             Child(Worker(settings, connection, name, group, _port(settings, port, index)))

@@ -60,14 +60,26 @@ async def test_another_partition_count_is_refused(kafka: Kafka, wire: str) -> No
 
 async def test_another_cleanup_policy_is_refused(kafka: Kafka, wire: str) -> None:
     stories = next(spec for spec in wire_topics(wire) if spec.name == f"{wire}.stories")
-    with pytest.raises(TopicMismatch, match=r"stories has cleanup\.policy compact, newswire needs delete"):
-        await ensure_topics(kafka.bootstrap_servers, [dataclasses.replace(stories, cleanup_policy="delete")])
+    for policy in ("delete", "compact"):  # a changelog that Kafka deletes from would be state that is lost
+        with pytest.raises(
+            TopicMismatch, match=rf"stories has cleanup\.policy compact,delete, newswire needs {policy}"
+        ):
+            await ensure_topics(kafka.bootstrap_servers, [dataclasses.replace(stories, cleanup_policy=policy)])
+
+
+async def test_a_table_that_keeps_more_is_left_as_it_is(kafka: Kafka, namespace: str) -> None:
+    stories = next(spec for spec in wire_topics(namespace) if spec.name == f"{namespace}.stories")
+    await ensure_topics(kafka.bootstrap_servers, [dataclasses.replace(stories, cleanup_policy="compact")])
+    with capture_logs() as logs:
+        await ensure_topics(kafka.bootstrap_servers, [stories])
+    assert [(log["topic"], log["is_now"]) for log in logs] == [(stories.name, {"cleanup.policy": "compact"})]
+    await delete_namespace(kafka.bootstrap_servers, namespace)
 
 
 async def test_a_setting_that_has_no_effect_is_said(kafka: Kafka, wire: str) -> None:
     with capture_logs() as logs:
         await ensure_topics(kafka.bootstrap_servers, wire_topics(wire, partitions=3, enriched_retention_ms=1))
-    assert {log["topic"] for log in logs} == {f"{wire}.enriched", f"{wire}.outcomes", f"{wire}.dead"}
+    assert {log["topic"] for log in logs} == {f"{wire}.{name}" for name in ("enriched", "stories", "outcomes", "dead")}
 
 
 async def test_what_kafka_refuses_is_one_clear_error(kafka: Kafka, namespace: str) -> None:

@@ -14,7 +14,7 @@ def test_every_topic_is_there_once() -> None:
     tables = {"feeds", "stories", "ledger", *(f"{stage}.changelog" for stage in STAGES)}
     specs = wire_topics("wire")
     assert sorted(spec.name for spec in specs) == sorted(f"wire.{name}" for name in logs | tables)
-    assert {spec.name for spec in specs if spec.cleanup_policy == "compact"} == {f"wire.{name}" for name in tables}
+    assert {spec.name for spec in specs if "compact" in spec.cleanup_policy} == {f"wire.{name}" for name in tables}
 
 
 def test_what_is_partitioned_alike_has_equal_counts_and_the_rest_has_one() -> None:
@@ -34,7 +34,7 @@ def test_what_is_partitioned_alike_has_equal_counts_and_the_rest_has_one() -> No
         ("enriched", 90 * DAY_MS),
         ("outcomes", 90 * DAY_MS),
         ("dead", 90 * DAY_MS),
-        ("stories", None),
+        ("stories", 90 * DAY_MS),
         ("cluster.changelog", None),
     ],
 )
@@ -44,7 +44,7 @@ def test_retention(name: str, retention_ms: int | None) -> None:
 
 def test_a_replay_keeps_everything() -> None:
     specs = wire_topics("old", replay=True)
-    assert {spec.retention_ms for spec in specs if spec.cleanup_policy == "delete"} == {-1}
+    assert {spec.retention_ms for spec in specs if "delete" in spec.cleanup_policy} == {-1}
 
 
 def test_the_ledgers_topic_is_small_and_its_newest_records_stay() -> None:

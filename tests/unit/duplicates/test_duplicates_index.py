@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newswire.pipeline.duplicates.index import PER_KEY, CopyIndex
+from newswire.pipeline.duplicates.index import BUCKETS_MIN, LOAD_MAX, PER_KEY, WIDTH, CopyIndex, Texts
+from newswire.pipeline.duplicates.load import texts_of
 from newswire.pipeline.duplicates.normalise import long_digest, short_digest, split_words
-from newswire.pipeline.duplicates.rows import NO_URL, TextRow, decode_text, observed_of
+from newswire.pipeline.duplicates.rows import NO_URL, TextRow, decode_text, observed_of, text_key
 from newswire.pipeline.duplicates.signature import (
     SHINGLES_MAX,
     U32,
@@ -143,6 +144,22 @@ def keys(*values: int) -> U32:
     return np.unique(np.array(values, dtype=np.uint32))
 
 
+def built(rows: dict[int, tuple[int, list[int]]], piece: int = 7) -> CopyIndex:
+    """An index made of (observed, keys) by sequence, in pieces of some rows."""
+    items = list(rows.items())
+    index = CopyIndex()
+    index.build(
+        Texts(
+            np.array([sequence for sequence, _ in some]),
+            np.array([observed for _, (observed, _) in some]),
+            np.array([key for _, (_, own) in some for key in own], dtype=np.uint32),
+            np.array([place for place, (_, (_, own)) in enumerate(some) for _ in own]),
+        )
+        for some in (items[at : at + piece] for at in range(0, len(items), piece))
+    )
+    return index
+
+
 def test_find_orders_by_shared_keys_and_passes_over_the_expired() -> None:
     index = CopyIndex()
     index.add(1, 100, keys(1, 2, 3))
@@ -166,6 +183,75 @@ def test_a_key_keeps_the_newest_by_event_time() -> None:
     newest = sorted(range(1, 4_001), key=lambda s: (s * 7919) % 10_007)[-PER_KEY:]
     assert index.find(keys(5), 0, 99) == sorted(newest)
     assert index.find(keys(1_000_007), 0, 9) == [7]
+
+
+def test_a_text_that_newer_ones_displace_gives_its_place_back() -> None:
+    index = CopyIndex()
+    for sequence in range(1, 1_001):
+        index.add(sequence, sequence, keys(5, 6))
+    assert len(index) == PER_KEY
+    size = index.nbytes
+    index.add(2_000, 0, keys(5, 6))  # older than all that the keys hold
+    assert (len(index), index.nbytes) == (PER_KEY, size)
+    index.add(2_001, 2_001, keys(5, 7))
+    assert len(index) == PER_KEY + 1
+    assert index.find(keys(5, 6, 7), 0, 99)[:2] == [994, 995]
+    for sequence in (*range(1, 1_001), 2_000):
+        index.remove(sequence, keys(5, 6))
+    assert index.find(keys(5, 6, 7), 0, 99) == [2_001]
+    index.remove(2_001, keys(5, 7))
+    assert len(index) == 0
+    assert len(built({sequence: (sequence, [5, 6]) for sequence in range(1, 101)})) == PER_KEY
+
+
+def test_displaced_texts_of_a_crowded_bucket_give_their_places_back_too() -> None:
+    index = CopyIndex()
+    for sequence in range(1, 2_001):
+        # Neighbours among the keys share a bucket, which holds three full keys and no more.
+        index.add(sequence, sequence, keys(sequence % 5))
+    assert len(index) == 5 * PER_KEY
+    assert index._overflow
+    for sequence in range(1, 2_001):
+        index.remove(sequence, keys(sequence % 5))
+    assert len(index) == 0
+    assert not index._overflow
+
+
+def test_the_index_grows_and_finds_what_it_found() -> None:
+    numbers = np.random.default_rng(5)
+    index = CopyIndex()
+    rows: dict[int, tuple[int, list[int]]] = {}
+    while len(index._cells) == BUCKETS_MIN:
+        own = np.unique(np.append(numbers.integers(0, 1 << 32, 3_000, dtype=np.uint32), np.arange(9, dtype=np.uint32)))
+        rows[len(rows) + 1] = (len(rows), own.tolist())
+        index.add(len(rows), len(rows) - 1, own)
+    assert index._filled > LOAD_MAX * BUCKETS_MIN * WIDTH / 2
+    again = built(rows)
+    assert len(index) == len(again) == len(rows)
+    assert index._entries[: len(rows)].tolist() == again._entries[: len(rows)].tolist()
+    for sequence, (_, own_keys) in list(rows.items())[::20]:
+        wanted = keys(*own_keys[:50], *range(9))
+        assert index.find(wanted, 0, 99) == again.find(wanted, 0, 99)
+        assert sequence in index.find(wanted, 0, 99)
+    for sequence, (_, own_keys) in rows.items():
+        index.remove(sequence, keys(*own_keys))
+    assert (len(index), index._filled, index._overflow) == (0, 0, {})
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.text(max_size=300), st.booleans()), min_size=1, max_size=6))
+def test_rows_give_the_index_what_they_give_one_by_one(texts: list[tuple[str, bool]]) -> None:
+    rows = {}
+    for sequence, (text, with_url) in enumerate(texts, start=1):
+        words = split_words(text)
+        url = b"u" * 16 if with_url else NO_URL
+        signature = sign(words) if words.folded else None
+        rows[sequence] = TextRow(1_000 + sequence, "ab" * 16, long_digest(words), url, signature)
+    (read,) = texts_of((text_key(sequence), row.encode()) for sequence, row in rows.items())
+    assert read.sequences.tolist() == list(rows)
+    assert read.observed.tolist() == [row.observed_ms for row in rows.values()]
+    for place, row in enumerate(rows.values()):
+        assert np.unique(read.keys[read.owners == place]).tolist() == row.keys().tolist()
 
 
 class Model:
@@ -203,8 +289,7 @@ def test_the_index_is_its_model_through_growth_crowding_expiry_and_rebuild(seed:
             for gone in [s for s, (o, _) in model.rows.items() if o < now - 60][: chance.randrange(4)]:
                 index.remove(gone, keys(*model.rows.pop(gone)[1]))
         if chance.random() < 0.03:
-            index = CopyIndex()
-            index.build((s, o, keys(*k)) for s, (o, k) in model.rows.items())
+            index = built(model.rows)
         wanted = keys(*chance.sample(pool, k=8))
         limit = chance.randrange(1, 12)
         assert index.find(wanted, now - 60, limit) == model.find(wanted.tolist(), now - 60, limit)

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+from collections.abc import Generator
 
 import pytest
 
@@ -22,6 +23,21 @@ async def test_work_wakes_the_stage_and_comes_in_order() -> None:
     assert partition.pending == 3
     assert partition.take_work(2) == ("a", "b")
     assert partition.take_work(2) == ("c",)
+
+
+async def test_work_in_turns_lets_others_work_and_tells_of_progress() -> None:
+    moved: list[int] = []
+    turns: list[int] = []
+
+    def work() -> Generator[None, None, str]:
+        for _ in range(5):
+            asyncio.get_running_loop().call_soon(turns.append, len(moved))
+            yield
+        return "done"
+
+    partition = Partition(0, DictStore(), lambda: None, lambda: moved.append(1))
+    assert await partition.in_turns(work()) == "done"
+    assert (len(moved), turns) == (5, [0, 1, 2, 3, 4])
 
 
 async def test_a_full_queue_waits() -> None:

@@ -1,12 +1,22 @@
 """Which articles come together: events, revisions, updates, windows, decay, languages."""
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 
 from newswire.pipeline.stories.index import POSTINGS_MAX, StoryIndex
-from newswire.pipeline.stories.story import decode_story, encode_story, features_of, join_story, open_story
+from newswire.pipeline.stories.story import (
+    OpenStory,
+    decode_indexed,
+    decode_story,
+    encode_story,
+    features_of,
+    join_story,
+    open_story,
+)
 from newswire.schemas import Duplicate, Feed, Language, Topic
 from tests.unit.stories.articles import BUDGET, FINAL, QUAKE, Wire, article, embedding, entities, settings, stories_of
 
@@ -100,7 +110,7 @@ def test_the_later_the_less_an_article_fits() -> None:
 
 def test_of_equals_the_older_story_wins() -> None:
     stories = [open_story(article(n, QUAKE), features_of(article(n, QUAKE))) for n in (1, 2)]
-    index = StoryIndex(reversed(stories))
+    index = built(reversed(stories))
     assert [like.story.opened for like in index.candidates(features_of(article(3, QUAKE)))] == [1, 2]
 
 
@@ -110,6 +120,9 @@ def test_a_story_comes_back_from_its_row() -> None:
     again = decode_story(encode_story(story))
     assert encode_story(again) == encode_story(story)
     assert (again.members, again.names, list(again.words)) == (story.members, story.names, list(story.words))
+    assert decode_indexed(encode_story(story))._asdict().keys() < set(OpenStory.__slots__)
+    for name, value in decode_indexed(encode_story(story))._asdict().items():
+        assert np.array_equal(value, getattr(story, name)), name
 
 
 def test_what_a_story_says_of_itself() -> None:
@@ -147,11 +160,18 @@ def test_a_look_up_reads_a_bounded_number_of_entries() -> None:
     stories = [
         open_story(record, features_of(record)) for record in (article(n, QUAKE) for n in range(1, POSTINGS_MAX))
     ]
-    index = StoryIndex(stories)
+    index = built(stories)
     features = features_of(article(POSTINGS_MAX + 1, QUAKE))
     began = time.process_time()
     index.candidates(features)
     assert time.process_time() - began < 0.1
+
+
+def built(stories: Iterable[OpenStory]) -> StoryIndex:
+    index = StoryIndex()
+    for _ in index.building(stories):
+        pass
+    return index
 
 
 def topic(id: str) -> Topic:
