@@ -3,8 +3,8 @@
 Usage: python -m bench.window [--articles N] [--windows N] [--out FILE]. The service takes articles of 100 words, one
 a second of event time, as fast as it can; all windows are N articles long and the changelogs' topics are compacted
 within seconds instead of hours. What stands there is measured after each window, at rest and compacted; the figures
-compare the last third of the windows with the third before. A window of fewer articles than fill RocksDB's write buffers
-(16 MiB a stage) shows these filling, which takes as many windows as it takes megabytes.
+compare the last third of the windows with the third before. Windows of few articles would show how RocksDB's write
+buffers (16 MiB a stage) fill for the first time.
 """
 
 import argparse
