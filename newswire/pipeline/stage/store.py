@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from newswire.pipeline.stage.records import RESERVED
@@ -28,6 +29,9 @@ class StateStore(Protocol):
 
     def apply(self, writes: Mapping[bytes, bytes | None], position: int, fresh_at: float) -> None:
         """Write rows (None deletes) together with the changelog position they bring the store to."""
+
+    def bulk(self) -> AbstractContextManager[None]:
+        """A block of many writes: what it wrote is as durable as ever after its end, and meanwhile only in order."""
 
     def wipe(self) -> None:
         """Forget everything: no rows, position 0."""
@@ -87,6 +91,10 @@ class DictStore:
                     self._unsorted.add(key)
                 self._rows[key] = value
         self.position, self.fresh_at = position, fresh_at
+
+    def bulk(self) -> AbstractContextManager[None]:
+        """Memory knows no other writes."""
+        return nullcontext()
 
     def wipe(self) -> None:
         """Forget everything: no rows, position 0."""

@@ -1,6 +1,8 @@
 """The two stores are one to the eye, a cache survives its process, and a folder has one owner."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,6 +87,29 @@ def test_rows_and_position_survive_the_process(tmp_path: Path) -> None:
     third = RocksStore(tmp_path / "state")
     assert (third.get(b"a"), third.position, third.fresh_at) == (None, 0, 0.0)
     third.close()
+
+
+def test_a_bulk_that_a_kill_cuts_off_leaves_whole_writes(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from pathlib import Path; from newswire.pipeline.stage.rocks import RocksStore\n"
+        "store = RocksStore(Path(sys.argv[1])); store.apply({b'first': b'0'}, 1, 1.0)\n"
+        "with store.bulk():\n"
+        "    for n in range(2, 100):\n"
+        "        store.apply({b'%d/%d' % (n, k): bytes(5_000) for k in range(100)}, n, 1.0)\n"
+        "        if n == int(sys.argv[2]): os._exit(9)\n"
+        "store.apply({b'last': b'1'}, 100, 2.0); os._exit(9)\n"
+    )
+    for end in (60, 999):
+        folder = tmp_path / str(end)
+        done = subprocess.run([sys.executable, "-c", code, str(folder), str(end)], check=False)
+        assert done.returncode == 9
+        store = RocksStore(folder)
+        rows = {key: value for key, value in store.scan(b"") if b"/" in key}
+        last = 99 if store.position == 100 else store.position
+        assert (store.position == 100, store.get(b"last") == b"1") == (end == 999, end == 999)
+        assert store.get(b"first") == b"0"
+        assert set(rows) == {b"%d/%d" % (n, k) for n in range(2, last + 1) for k in range(100)}
+        store.close()
 
 
 def test_a_folder_has_one_owner(tmp_path: Path, store: RocksStore) -> None:
