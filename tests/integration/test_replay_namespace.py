@@ -35,7 +35,7 @@ async def make(kafka: Kafka, namespace: str) -> Send:
     """Makes a namespace with those of its topics that a replay reads or writes."""
 
     async def make(name: str) -> str:
-        used = ("raw", "enriched", "outcomes", "prepare.changelog", "replay.changelog")
+        used = ("raw", "enriched", "outcomes", "ledger", "prepare.changelog", "replay.changelog")
         specs = wire_topics(f"{namespace}{name}", partitions=1, replay=True)
         await ensure_topics(kafka.bootstrap_servers, [spec for spec in specs if spec.name.partition(".")[2] in used])
         return f"{namespace}{name}"
