@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newswire.pipeline.duplicates.index import BUCKETS_MIN, LOAD_MAX, PER_KEY, WIDTH, CopyIndex, Texts
+from newswire.pipeline.duplicates.index import PER_KEY, CopyIndex, Texts
 from newswire.pipeline.duplicates.load import texts_of
 from newswire.pipeline.duplicates.normalise import long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import NO_URL, TextRow, decode_text, observed_of, text_key
@@ -23,6 +23,7 @@ from newswire.pipeline.duplicates.signature import (
     search_keys,
     sign,
 )
+from newswire.pipeline.duplicates.table import PARTS
 from tests.unit.duplicates.articles import text_of
 
 
@@ -217,22 +218,31 @@ def test_displaced_texts_of_a_crowded_bucket_give_their_places_back_too() -> Non
     assert not index._overflow
 
 
-def test_the_index_grows_and_finds_what_it_found() -> None:
+def test_the_index_grows_bit_by_bit_and_finds_what_it_found() -> None:
     numbers = np.random.default_rng(5)
     index = CopyIndex()
     rows: dict[int, tuple[int, list[int]]] = {}
-    while len(index._cells) == BUCKETS_MIN:
-        own = np.unique(np.append(numbers.integers(0, 1 << 32, 3_000, dtype=np.uint32), np.arange(9, dtype=np.uint32)))
+    looks = 0
+    small = index._table.size
+    while index._table.size == small or index._old is not None:
+        own = np.unique(np.append(numbers.integers(0, 1 << 32, 1_500, dtype=np.uint32), np.arange(9, dtype=np.uint32)))
         rows[len(rows) + 1] = (len(rows), own.tolist())
         index.add(len(rows), len(rows) - 1, own)
-    assert index._filled > LOAD_MAX * BUCKETS_MIN * WIDTH / 2
-    again = built(rows)
-    assert len(index) == len(again) == len(rows)
-    assert index._entries[: len(rows)].tolist() == again._entries[: len(rows)].tolist()
-    for sequence, (_, own_keys) in list(rows.items())[::20]:
-        wanted = keys(*own_keys[:50], *range(9))
-        assert index.find(wanted, 0, 99) == again.find(wanted, 0, 99)
-        assert sequence in index.find(wanted, 0, 99)
+        if index._old is not None and len(rows) % 8 == 0:
+            looks += 1
+            assert 0 < index._moved < PARTS
+            whole = built(rows)
+            assert index._filled + sum(map(len, index._overflow.values())) == int(index._entries.sum())
+            assert index._entries[: len(rows)].tolist() == whole._entries[: len(rows)].tolist()
+            for sequence in list(rows)[::40]:
+                wanted = keys(*rows[sequence][1][:50], *range(9))
+                assert index.find(wanted, 0, 99) == whole.find(wanted, 0, 99)
+                assert sequence in index.find(wanted, 0, 99)
+            # Taken out and put in again while it grows.
+            index.remove(len(rows), own)
+            assert len(rows) not in index.find(own, 0, 99)
+            index.add(len(rows), len(rows) - 1, own)
+    assert looks >= 3
     for sequence, (_, own_keys) in rows.items():
         index.remove(sequence, keys(*own_keys))
     assert (len(index), index._filled, index._overflow) == (0, 0, {})
