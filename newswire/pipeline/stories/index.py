@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newswire.pipeline.stories.story import Features, Indexed, OpenStory
-from newswire.pipeline.stories.terms import COUNT_MAX, I64, Counted, Terms
+from newswire.pipeline.stories.terms import COUNT_MAX, Counted, Terms
 from newswire.pipeline.stories.vectors import Vector, bands, cosine, square
 
 POSTINGS_MAX = 500
@@ -79,16 +79,18 @@ class StoryIndex:
         self._by_number: dict[int, _Entry] = {}
         self._terms = Terms()
         self._ends: list[tuple[int, str]] = []
+        self._band_names: dict[int, str] = {}
         self._banded: tuple[Vector | None, list[str]] = (None, [])
 
     def building(self, stories: Iterable[OpenStory | Indexed]) -> Iterator[None]:
         """Fill an empty index, in any order; stops after each piece of the work, so that others get their turn."""
         for count, story in enumerate(stories, start=1):
-            self._enter(story, self._terms.add(story.opened, self._keys(story)))
+            self._enter(story, np.array(self._terms.announce(self._keys(story)), dtype=np.int32))
             self._ends.append((story.last, story.id))
             if count % PIECE == 0:
                 yield
-        self._terms.settle()
+        entries = self._by_number.values()
+        self._terms.fill(list(self._by_number), [entry.terms for entry in entries])
         heapq.heapify(self._ends)
 
     def __len__(self) -> int:
@@ -102,14 +104,14 @@ class StoryIndex:
         """Add a story, or replace it by its newer state."""
         before = self._stories.get(story.id)
         held = before.terms.tolist() if before is not None else ()
-        self._enter(story, self._terms.replace(story.opened, held, self._keys(story)))
+        self._enter(story, self._terms.replace(story.opened, held, self._keys(story)).astype(np.int32))
         if before is None:
             heapq.heappush(self._ends, (story.last, story.id))
 
-    def _enter(self, story: OpenStory | Indexed, terms: I64) -> None:
+    def _enter(self, story: OpenStory | Indexed, terms: NDArray[np.int32]) -> None:
         entry = _Entry(
             Head(story.id, story.opened, story.first, story.last, tuple(story.languages)),
-            terms.astype(np.int32),
+            terms,
             _counts((*story.words.values(), *story.entities.values())),
             len(story.words),
             len(story.words) + len(story.entities),
@@ -169,8 +171,14 @@ class StoryIndex:
         # the vector that was looked for last is most often the one that a new story is put in with
         if vector is not self._banded[0]:
             # the vector's length is part of the key: embeddings of different models have nothing in common
-            size = len(vector)
-            keys = [f"#{size}/{band}/{number}" for band, number in enumerate(bands(vector, BAND_BITS, BANDS))]
+            names, size = self._band_names, len(vector)
+            keys = []
+            for band, number in enumerate(bands(vector, BAND_BITS, BANDS)):
+                place = (size * BANDS + band) << BAND_BITS | number
+                # A string that was looked up before knows its hash: half of the stories' time when they are loaded.
+                if (name := names.get(place)) is None:
+                    name = names[place] = f"#{size}/{band}/{number}"
+                keys.append(name)
             self._banded = (vector, keys)
         return self._banded[1]
 

@@ -7,7 +7,7 @@ length is the key's story frequency, so that the weights follow from the open st
 import math
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,19 +50,27 @@ class Terms:
         """Keys that some story has."""
         return len(self._numbers)
 
-    def add(self, story: int, keys: Iterable[str]) -> I64:
-        """Put a story under `keys`, each once; their numbers in order. Cheap in any order, but `settle` comes after."""
-        numbers = self._numbered(keys)
-        lists = self._stories
-        for number in numbers:
-            lists[number].append(story)
-        self._frequencies[numbers] += 1
-        return np.array(numbers, dtype=np.int64)
+    def announce(self, keys: Iterable[str]) -> list[int]:
+        """The numbers of keys, in order, for a story that `fill` then puts under them."""
+        return self._numbered(keys)
 
-    def settle(self) -> None:
-        """Bring in order what `add` has put in; before any other call."""
-        for stories in self._stories:
-            np.frombuffer(stories, dtype=np.int64).sort()
+    def fill(self, stories: Sequence[int], numbers: Sequence[Numbers]) -> None:
+        """Put all stories at once under the keys with these numbers, each once; nothing stands under any key before."""
+        if not stories:
+            return
+        ordered, ranks = np.unique(np.array(stories, dtype=np.int64), return_inverse=True)
+        # A pair is a key's number and a story's rank; there are millions, so each step is done in place.
+        pairs = np.concatenate(numbers, dtype=np.uint64, casting="unsafe")
+        pairs <<= np.uint64(32)
+        pairs |= np.repeat(ranks.astype(np.uint32), [len(own) for own in numbers])
+        pairs.sort()
+        ends = np.searchsorted(pairs, np.arange(1, len(self._stories) + 1, dtype=np.uint64) << np.uint64(32))
+        self._frequencies[: len(ends)] = np.diff(ends, prepend=0)
+        pairs &= np.uint64(0xFFFF_FFFF)
+        start = 0
+        for place, end in enumerate(ends.tolist()):
+            self._stories[place].frombytes(ordered[pairs[start:end].astype(np.int64)].tobytes())
+            start = end
 
     def replace(self, story: int, before: Iterable[int], keys: Iterable[str]) -> I64:
         """Put a story under `keys`, each once, instead of those with the numbers `before`; their numbers in order."""

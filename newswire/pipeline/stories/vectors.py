@@ -61,4 +61,4 @@ def bands(vector: Vector, width: int, count: int) -> tuple[int, ...]:
     """
     count = min(count, len(vector) // width)
     signs = (vector[: width * count] > 0).reshape(count, width)
-    return tuple(int(number) for number in signs @ (1 << np.arange(width)))
+    return tuple((signs @ (1 << np.arange(width))).tolist())

@@ -1,6 +1,7 @@
 """Keys as numbers: what the arrays answer is what plain arithmetic over dictionaries gives."""
 
 import math
+import random
 from collections.abc import Mapping
 
 import numpy as np
@@ -26,6 +27,11 @@ def plain_cosine(one: Mapping[str, int], other: Mapping[str, int], bags: list[di
 
     shared = product(one, other)
     return shared / math.sqrt(product(one, one) * product(other, other)) if shared else 0.0
+
+
+def plain_cosine_of(one: Mapping[str, int], other: Mapping[str, int], bags: list[dict[str, int]], size: int) -> float:
+    """The same among `size` bags, of which these are those that are not empty."""
+    return plain_cosine(one, other, bags + [{}] * (size - len(bags)))
 
 
 def put(terms: Terms, story: int, bag: Mapping[str, int], before: tuple[int, ...] = ()) -> Counted:
@@ -59,6 +65,25 @@ def test_it_does_not_matter_what_was_there_before(bags: list[dict[str, int]]) ->
     assert used.cosines(used.counted(one), [changed], 1) == fresh.cosines(fresh.counted(one), [new], 1)
     used.drop(1, changed.numbers.tolist())
     assert len(used) == 0
+
+
+@given(bags=st.lists(BAGS, max_size=8), order=st.randoms(use_true_random=False))
+def test_all_at_once_is_one_by_one(bags: list[dict[str, int]], order: random.Random) -> None:
+    one_by_one, at_once = Terms(), Terms()
+    for story, bag in enumerate(bags):
+        one_by_one.replace(story * 10**10, (), bag)
+    stories = list(enumerate(bags))
+    order.shuffle(stories)
+    numbers = [np.array(at_once.announce(bag), dtype=np.int32) for _, bag in stories]
+    at_once.fill([story * 10**10 for story, _ in stories], numbers)
+    assert lists(at_once.rarest(KEYS, 1000)) == lists(one_by_one.rarest(KEYS, 1000))
+    one = dict.fromkeys(KEYS, 1)
+    for (_, bag), own in zip(stories, numbers, strict=True):
+        counted = Counted(own, np.array(list(bag.values()), dtype=np.int64))
+        assert at_once.cosines(at_once.counted(one), [counted], 9) == [plain_cosine_of(one, bag, bags, 9)]
+    for (story, _), own in zip(stories, numbers, strict=True):
+        at_once.drop(story * 10**10, own.tolist())
+    assert len(at_once) == 0
 
 
 def test_the_rarest_keys_come_first_and_no_more_than_the_limit() -> None:
