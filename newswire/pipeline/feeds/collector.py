@@ -74,8 +74,8 @@ class PartitionPoller:
         self._clock = clock
         self._recorder = recorder
         self._feeds: dict[str, FeedState] = {}
-        # A row names a whole second. What is new in all feeds of it came at once and waited for each other; a moment for
-        # each feed would add a wake-up to each poll, half as much CPU again for one that finds nothing.
+        # A row names a whole second. With one moment for all of its feeds, what is new in them comes at once and waits
+        # for each other; one for each feed would wake this up for each poll, half as much CPU again for a quiet one.
         self._moment = moment_of(partition.number)
         self._due: list[tuple[float, str]] = []
         self._polls: dict[str, asyncio.Task[None]] = {}
