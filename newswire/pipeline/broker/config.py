@@ -37,6 +37,9 @@ There is no other broker to lead them, so an early end of the session only does 
 transactions whose partitions have no leader, and their records can never be read. A machine that slept wakes in time.
 """
 
+RETENTION_CHECK_SECONDS = 60
+"""How often the broker looks for records to drop: a retention of minutes is one then."""
+
 
 def jvm_flags(settings: EmbeddedSettings) -> list[str]:
     """Flags of the Java process."""
@@ -99,6 +102,11 @@ def server_properties(settings: EmbeddedSettings, data: Path, client_port: int, 
         "transactional.id.expiration.ms": 2**31 - 1,
         "message.max.bytes": largest,
         "replica.fetch.max.bytes": largest,
+        "log.retention.check.interval.ms": RETENTION_CHECK_SECONDS * 1000,
+        # A segment of these is compacted when it is closed, and read whole at a start. Each transaction writes about
+        # three times into the one and once into the other, and the default is 100 MB, four times.
+        "offsets.topic.segment.bytes": 16 << 20,
+        "transaction.state.log.segment.bytes": 16 << 20,
         "num.network.threads": 2,
         "num.io.threads": 4,
         "num.replica.fetchers": 1,

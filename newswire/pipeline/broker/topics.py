@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from newswire.pipeline.broker.config import RECORD_OVERHEAD
 
+MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 LEDGER_READ_MS = 10_000
 """How long the reading of the ledger's topic may take: a record that came since may not yet have replaced one in it."""
@@ -35,6 +36,14 @@ class TopicSpec:
         return {"cleanup.policy": self.cleanup_policy, **kept, **self.extra}
 
 
+def segment_ms(retention_ms: int) -> int:
+    """How long a log's segment takes records, in milliseconds.
+
+    Kafka drops whole segments, so a record outlives its retention by that: a tenth of it, from a minute to a day.
+    """
+    return DAY_MS if retention_ms < 0 else min(DAY_MS, max(MINUTE_MS, retention_ms // 10))
+
+
 def wire_topics(
     namespace: str,
     *,
@@ -55,10 +64,9 @@ def wire_topics(
     raw_ms, enriched_ms = (-1, -1) if replay else (raw_retention_ms, enriched_retention_ms)
 
     def log(name: str, retention_ms: int, count: int = 1, **extra: str) -> TopicSpec:
-        # Kafka drops whole segments: one that stays open for its default week would outlive its retention by that.
         settings = {
             **sizes,
-            "segment.ms": str(DAY_MS),
+            "segment.ms": str(segment_ms(retention_ms)),
             **{key.replace("_", "."): value for key, value in extra.items()},
         }
         return TopicSpec(f"{namespace}.{name}", count, "delete", retention_ms, settings)

@@ -113,3 +113,4 @@ def test_the_configuration_is_for_loopback_and_large_records() -> None:
     assert int(values["message.max.bytes"]) > 5 << 20
     assert values["auto.create.topics.enable"] == "false"
     assert values["log.dirs"] == "/data"
+    assert values["log.retention.check.interval.ms"] == "60000"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from newswire.pipeline.broker.topics import DAY_MS, STAGES, TopicSpec, wire_topics
+from newswire.pipeline.broker.topics import DAY_MS, MINUTE_MS, STAGES, TopicSpec, wire_topics
 
 
 def by_name(specs: tuple[TopicSpec, ...]) -> dict[str, TopicSpec]:
@@ -42,9 +42,25 @@ def test_retention(name: str, retention_ms: int | None) -> None:
     assert by_name(wire_topics("wire"))[f"wire.{name}"].retention_ms == retention_ms
 
 
+@pytest.mark.parametrize(
+    ("retention_ms", "segment_ms"),
+    [
+        (14 * DAY_MS, DAY_MS),
+        (DAY_MS, DAY_MS // 10),
+        (5 * MINUTE_MS, MINUTE_MS),
+        (1, MINUTE_MS),
+    ],
+)
+def test_segments_are_short_against_the_retention(retention_ms: int, segment_ms: int) -> None:
+    topics = by_name(wire_topics("wire", raw_retention_ms=retention_ms, enriched_retention_ms=90 * DAY_MS))
+    assert topics["wire.raw"].configs["segment.ms"] == str(segment_ms)
+    assert topics["wire.enriched"].configs["segment.ms"] == str(DAY_MS)
+
+
 def test_a_replay_keeps_everything() -> None:
     specs = wire_topics("old", replay=True)
     assert {spec.retention_ms for spec in specs if "delete" in spec.cleanup_policy} == {-1}
+    assert {spec.configs["segment.ms"] for spec in specs if spec.cleanup_policy == "delete"} == {str(DAY_MS)}
 
 
 def test_the_ledgers_topic_is_small_and_its_newest_records_stay() -> None:

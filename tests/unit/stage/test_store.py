@@ -1,6 +1,7 @@
 """The two stores are one to the eye, a cache survives its process, and a folder has one owner."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -158,3 +159,24 @@ def test_a_scan_without_end_does_not_slow_the_next(store: RocksStore) -> None:
     began = time.perf_counter()
     assert list(store.scan(b"b")) == []
     assert bounded < 20 * (time.perf_counter() - began)
+
+
+def test_the_stores_of_a_process_share_one_limit_of_memory(tmp_path: Path) -> None:
+    stores = [RocksStore(tmp_path / str(number)) for number in range(6)]
+    try:
+        for position in range(12):
+            for store in stores:
+                store.apply({b"%03d" % n + b"/%d" % position: os.urandom(1 << 16) for n in range(16)}, position, 1.0)
+        deadline = time.monotonic() + 20
+        while (unwritten := sum(map(_unwritten, stores))) > 40 << 20 and time.monotonic() < deadline:
+            time.sleep(0.05)  # a flush is under way
+        assert unwritten <= 40 << 20  # each store may have 16 MB, and has been given 12
+    finally:
+        for store in stores:
+            store.close()
+
+
+def _unwritten(store: RocksStore) -> int:
+    """Bytes in memory that the store has not written out yet."""
+    size: int = store._db.property_int_value("rocksdb.cur-size-all-mem-tables")
+    return size
