@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -297,9 +296,11 @@ async def test_a_host_gets_few_polls_at_once_and_apart() -> None:
             async with fetcher.turn(url):
                 await fetcher.fetch(url)
 
+        began = time.monotonic()
         await asyncio.gather(*(poll() for _ in range(6)))
     assert most == 2
-    assert all(later - earlier > 0.03 for earlier, later in pairwise(starts))
+    # A busy machine makes each of them later, never earlier.
+    assert all(start > began + 0.05 * number - 0.01 for number, start in enumerate(starts))
 
 
 async def test_one_slow_host_does_not_take_all_places() -> None:
