@@ -21,6 +21,7 @@ from newswire.pipeline.stage import PartitionClosed, fatal
 from newswire.pipeline.state import State
 
 _SLEEP_MAX = 3_600.0
+GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
 
 QUIET_SECONDS = 1.5
 """How long a poll without a document waits for others to share its transaction, which costs more than the poll in it.
@@ -36,6 +37,10 @@ QUIET_MAX = 256
 
 class OwnedPartition(Protocol):
     """What the collector needs of the stage's Partition."""
+
+    @property
+    def number(self) -> int:
+        """Which of the partitions it is."""
 
     @property
     def state(self) -> State:
@@ -69,7 +74,10 @@ class PartitionPoller:
         self._clock = clock
         self._recorder = recorder
         self._feeds: dict[str, FeedState] = {}
-        self._due: list[tuple[int, str]] = []
+        # A row names a whole second. With one moment for all of its feeds, what is new in them comes at once and waits
+        # for each other; one for each feed would wake this up for each poll, half as much CPU again for a quiet one.
+        self._moment = moment_of(partition.number)
+        self._due: list[tuple[float, str]] = []
         self._polls: dict[str, asyncio.Task[None]] = {}
         self._quiet: list[Poll] = []  # finished without a document, not submitted yet
         self._quiet_until = math.inf  # when they are, in the event loop's time
@@ -105,9 +113,10 @@ class PartitionPoller:
 
     def _put(self, feed: FeedState) -> None:
         self._feeds[feed.url] = feed
-        heapq.heappush(self._due, (feed.next_poll_at, feed.url))
+        due = feed.next_poll_at + self._moment
+        heapq.heappush(self._due, (due, feed.url))
         # Only for a feed that is due earlier: 50 refreshes a second would be as many wake-ups, and most for nothing.
-        if feed.next_poll_at < self._wakes_at and self._sleep is not None:
+        if due < self._wakes_at and self._sleep is not None:
             self._sleep.cancel()
 
     async def _run(self) -> None:
@@ -158,6 +167,11 @@ class PartitionPoller:
     async def _submit(self, polls: tuple[Poll, ...]) -> None:
         with suppress(PartitionClosed):
             await self._partition.submit(polls)
+
+
+def moment_of(partition: int) -> float:
+    """When in each second a partition's feeds are polled, from 0 to 1; spread evenly, however many there are."""
+    return partition * GOLDEN_RATIO % 1.0
 
 
 def _patience(feed: FeedState, poll: Poll) -> float:

@@ -1,6 +1,7 @@
 """The collector against real sites on loopback, with a clock of the test's own and the agent's part played here."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from newswire.pipeline.feeds import collector as collector_module
-from newswire.pipeline.feeds.collector import Collector, PartitionPoller
+from newswire.pipeline.feeds.collector import Collector, PartitionPoller, moment_of
 from newswire.pipeline.feeds.feedstate import FeedState, load
 from newswire.pipeline.feeds.polls import Poll
 from newswire.pipeline.feeds.step import CollectStep
@@ -38,6 +39,7 @@ class Harness:
         self.held: list[Poll] = []
         self.items: list[tuple[Poll, ...]] = []
         self.closed = False
+        self.number = 1
         self.poller: PartitionPoller | None = None
 
     async def submit(self, item: object) -> None:
@@ -159,6 +161,29 @@ async def test_the_life_of_a_feed(make: Callable[..., Harness]) -> None:
         assert [article.title for article in articles] == ["a changed", "c three"]
         row = harness.feed(url)
         assert (row.new, row.changed, row.seen_again, row.etag) == (3, 1, 1, '"2"')
+
+
+async def test_a_partition_polls_at_its_own_moment_of_the_second(make: Callable[..., Harness]) -> None:
+    harness, feed = make(), Site()
+    async with site(feed.answer) as url:
+        await harness.open()
+        harness.add(url)
+        await harness.take()
+        due = harness.feed(url).next_poll_at + moment_of(harness.number)
+        harness.clock.move(due - 0.1 - harness.clock.now().timestamp())
+        assert harness.clock.now().timestamp() > harness.feed(url).next_poll_at
+        assert await harness.idle()
+        harness.clock.move(0.101)
+        await harness.take()
+        assert len(feed.asked) == 2
+
+
+def test_the_partitions_moments_are_spread_over_the_second() -> None:
+    for count in (2, 3, 8, 32):
+        moments = sorted(moment_of(number) for number in range(count))
+        gaps = [after - before for before, after in itertools.pairwise([*moments, moments[0] + 1])]
+        assert max(gaps) < 2.7 / count
+        assert min(gaps) > 0.3 / count
 
 
 async def test_the_same_body_with_new_validators(make: Callable[..., Harness]) -> None:
