@@ -10,11 +10,18 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from rocksdict import BlockBasedOptions, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
+from rocksdict import BlockBasedOptions, Cache, Options, Rdict, ReadOptions, WriteBatch, WriteOptions
 
 from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
 from newswire.pipeline.stage.records import RESERVED
 
+WRITE_BUFFER: Final = 16 << 20
+WRITE_BUFFERS: Final = 2
+BLOCK_CACHE: Final = 32 << 20
+"""Bytes of memory that a store takes however many rows it has: its buffers and its cache. Besides these it keeps the
+indexes of at most OPEN_FILES files, some 15 bytes a row."""
+
+OPEN_FILES: Final = 256
 _CACHE_ROW: Final = b"\0cache"
 _log = structlog.get_logger("newswire.stage")
 _T = TypeVar("_T")
@@ -158,10 +165,12 @@ def _write_options(*, logged: bool) -> Any:
 def _options() -> Any:
     table = BlockBasedOptions()
     table.set_bloom_filter(10, block_based=False)  # most look-ups are of keys never seen
+    table.set_block_cache(Cache(BLOCK_CACHE))
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(table)
-    options.set_write_buffer_size(16 << 20)
-    options.set_max_open_files(256)
+    options.set_write_buffer_size(WRITE_BUFFER)
+    options.set_max_write_buffer_number(WRITE_BUFFERS)
+    options.set_max_open_files(OPEN_FILES)
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(1 << 20)
     return options
