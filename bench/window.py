@@ -2,9 +2,9 @@
 
 Usage: python -m bench.window [--articles N] [--windows N] [--out FILE]. The service takes articles of 100 words, one
 a second of event time, as fast as it can; all windows are N articles long and the changelogs' topics are compacted
-within seconds instead of hours. What stands there is measured after each window, at rest and compacted; the figures
-compare the last third of the windows with the third before. Windows of few articles would show how RocksDB's write
-buffers (16 MiB a stage) fill for the first time.
+within seconds instead of hours. What stands there is measured after each window, at rest and compacted. Rows and
+changelogs of the last third of the windows are compared with those of the third before. Local files and memory rise and
+fall with RocksDB's buffers, so that their most is compared with what these may hold at most.
 """
 
 import argparse
@@ -30,6 +30,7 @@ from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.settings import Settings, load_settings
+from newswire.pipeline.stage.rocks import MEMORY, WRITE_BUFFER
 from newswire.pipeline.supervisor import running_service
 
 PROCESSES = {"wire": ("prepare", "deduplicate", "cluster"), "analyzer": ("analyze",)}
@@ -42,6 +43,9 @@ QUICKLY = {
     "max.compaction.lag.ms": "2000",
     "delete.retention.ms": "1000",
 }
+FILES_MAX = len(STAGES) * 8 * WRITE_BUFFER / (1 << 20)
+"""A store's log and fresh files (RocksDB merges these once there are four), twice while it does that."""
+BUFFERS = ("buffers and caches", MEMORY / (1 << 20))
 COMPACTED_SECONDS = 20.0
 """The broker's cleaner looks every 15 seconds."""
 
@@ -109,9 +113,9 @@ async def measure(articles: int, windows: int) -> list[Figure]:
     before, last = measured[-2 * third : -third], measured[-third:]
     return [
         _compare("state: rows", "rows", [s.rows for s in before], [s.rows for s in last]),
-        _compare("state: local files", "MiB", [s.local for s in before], [s.local for s in last]),
         _compare("state: changelogs", "MiB", [s.changelogs for s in before], [s.changelogs for s in last]),
-        _compare("memory of the wire's process", "MiB", [s.memory for s in before], [s.memory for s in last]),
+        _bounded("state: local files, the most", [s.local for s in measured], 0.0, "what it may hold", FILES_MAX),
+        _bounded("memory gained since the first window", [s.memory for s in measured], measured[0].memory, *BUFFERS),
     ]
 
 
@@ -126,6 +130,11 @@ def _line(number: int, chance: random.Random) -> bytes:
             "observed_at": (START + timedelta(seconds=number)).isoformat(),
         }
     )
+
+
+def _bounded(name: str, values: list[float], since: float, bound: str, limit: float) -> Figure:
+    most = max(values) - since
+    return Figure(f"over many windows, {name}", most, "MiB", f"{bound} ({limit:,.0f} MiB)", most / limit, "<= 1")
 
 
 def _compare(name: str, unit: str, before: list[float] | list[int], last: list[float] | list[int]) -> Figure:

@@ -25,9 +25,14 @@ from rocksdict import (
 from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
 from newswire.pipeline.stage.records import RESERVED
 
+WRITE_BUFFER: Final = 16 << 20
+"""Bytes that a store collects before it writes a file."""
+MEMORY: Final = 64 << 20
+"""Bytes of memory that all stores of a process take together, however many rows they have: the cache of blocks, and in it
+the buffers. Besides these a store keeps the indexes of at most OPEN_FILES files, some 15 bytes a row."""
+OPEN_FILES: Final = 256
 _CACHE_ROW: Final = b"\0cache"
-_MEMORY_BYTES: Final = 64 << 20
-_BUFFER_BYTES: Final = 32 << 20
+_BUFFERS: Final = 32 << 20
 _log = structlog.get_logger("newswire.stage")
 _T = TypeVar("_T")
 
@@ -172,8 +177,8 @@ def _memory() -> tuple[Any, Any]:
     """The cache of blocks, and the buffers of what is not written out yet, which count in it: one for all stores of a
     process. With its own, each store grows by up to 64 MB, over a day where it writes little, and a poller has eight.
     """
-    blocks = Cache(_MEMORY_BYTES)
-    return blocks, WriteBufferManager.new_write_buffer_manager_with_cache(_BUFFER_BYTES, False, blocks)
+    blocks = Cache(MEMORY)
+    return blocks, WriteBufferManager.new_write_buffer_manager_with_cache(_BUFFERS, False, blocks)
 
 
 def _options() -> Any:
@@ -184,8 +189,8 @@ def _options() -> Any:
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(table)
     options.set_write_buffer_manager(buffers)
-    options.set_write_buffer_size(16 << 20)
-    options.set_max_open_files(256)
+    options.set_write_buffer_size(WRITE_BUFFER)
+    options.set_max_open_files(OPEN_FILES)
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(1 << 20)
     return options
