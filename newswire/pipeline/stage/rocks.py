@@ -28,8 +28,8 @@ from newswire.pipeline.stage.records import RESERVED
 WRITE_BUFFER: Final = 16 << 20
 """Bytes that a store collects before it writes a file."""
 MEMORY: Final = 64 << 20
-"""Bytes of memory that all stores of a process take together, however many rows they have: the cache of blocks, and in it
-the buffers. Besides these a store keeps the indexes of at most OPEN_FILES files, some 15 bytes a row."""
+"""Bytes of memory that all stores of a process take together, however many rows they have: the cache of blocks, and in
+it the buffers. Besides these a store keeps the indexes of at most OPEN_FILES files, some 15 bytes a row."""
 OPEN_FILES: Final = 256
 _CACHE_ROW: Final = b"\0cache"
 _BUFFERS: Final = 32 << 20
