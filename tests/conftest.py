@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from newswire.pipeline.broker.embedded import Running
 from tests.proxy import ProxiedBroker, Proxy
@@ -58,6 +59,12 @@ class Kafka:
             self.broker.kill()
         finally:
             shutil.rmtree(self.state_dir, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh_logs() -> None:
+    """Logs as structlog makes them by itself: a command that was tested before has set up its own."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -43,6 +43,7 @@ FEEDS = 8
 PARTITIONS = 4
 CHANGE_EVERY = 0.1
 PROGRESS = 60.0
+SESSION_SECONDS = 3.0
 FATAL = 70
 
 
@@ -182,6 +183,7 @@ async def zombie(collection: Collection, chance: random.Random) -> None:
     """One poller stands still until the other has its feeds, then goes on with polls that it had begun."""
     poller = collection.pollers[chance.choice("ab")]
     poller.send(signal.SIGSTOP)
+    await asyncio.sleep(SESSION_SECONDS + 1.0)  # what is shown at first may all be collected, or be the other's
     await collection.caught_up()  # only the other can see to that
     await asyncio.sleep(chance.uniform(0.0, 1.0))
     since = poller.ready
@@ -203,7 +205,7 @@ async def test_each_version_of_each_entry_stands_on_raw_once(kafka: Kafka, names
     settings = Settings(
         namespace=namespace,
         state_dir=tmp_path,
-        kafka={"bootstrap_servers": kafka.bootstrap_servers, "session_timeout_ms": 3_000},
+        kafka={"bootstrap_servers": kafka.bootstrap_servers, "session_timeout_ms": round(1000 * SESSION_SECONDS)},
         collect={"allow_private": True, "host_spacing": 0.0, "host_polls_at_once": FEEDS, "parse_timeout": 30.0},
         run={"port": 0},
     )
