@@ -26,9 +26,8 @@ from newswire.schemas.common import ContractError
 FAULTS_KEPT = 1_000
 ABORT_SECONDS = 5.0
 """How long after its timeout the broker may take to abort a transaction."""
-
-
 LETTER_SECONDS = 10.0
+"""How long a stage may take to come to a stray that stands on its topic."""
 
 
 class Verifier:
