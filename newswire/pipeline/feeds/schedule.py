@@ -1,7 +1,8 @@
 """When a feed is polled again. Pure: the time of the poll is an argument, and what is random elsewhere is not here.
 
 The interval adapts as in news-crawl: a document with something new brings it half way to the minimum, one without
-makes it half as long again. Servers may ask for more patience (Cache-Control, ttl, Retry-After) and get it.
+makes it half as long again. Servers may ask for more patience (Cache-Control, ttl, Retry-After) and get it. Feeds that
+are added together are polled together once: the second polls are spread over a whole interval.
 """
 
 import hashlib
@@ -96,15 +97,25 @@ def after_failure(
 
 
 def jitter(url: str) -> float:
-    """A fixed number from 0 to 0.1 for a feed, so that feeds that were added together drift apart."""
-    return JITTER * int.from_bytes(hashlib.sha256(url.encode(errors="replace")).digest()[:4]) / 2**32
+    """A fixed number from 0 to 0.1 for a feed, so that feeds with one rhythm drift apart."""
+    return JITTER * _share(url, 0)
+
+
+def first_wait(url: str, interval: int, rules: Rules) -> float:
+    """Seconds from a feed's first document to its second poll: the minimum and a fixed part of its interval."""
+    return min(rules.interval_min, interval) + interval * _share(url, 4)
+
+
+def _share(url: str, start: int) -> float:
+    """A fixed number from 0 to 1 for a feed, from four bytes of its hash."""
+    return int.from_bytes(hashlib.sha256(url.encode(errors="replace")).digest()[start : start + 4]) / 2**32
 
 
 def _succeeded(state: FeedState, at: datetime, rules: Rules, hints: Hints, interval: int) -> FeedState:
-    if state.interval_seconds is not None:
-        wait = state.interval_seconds
-    else:
-        wait = max(interval, min(max(hints.max_age or 0, hints.ttl or 0), rules.interval_max))
+    own = interval if state.interval_seconds is None else state.interval_seconds
+    wait = first_wait(state.url, own, rules) if state.interval == 0 else float(own)
+    if state.interval_seconds is None:
+        wait = max(wait, min(max(hints.max_age or 0, hints.ttl or 0), rules.interval_max))
     wait = max(wait, min(hints.retry_after or 0, DELAY_MAX))
     moved_to, moved = _moved(state, hints.permanent_redirect)
     return replace(

@@ -41,6 +41,24 @@ def test_the_first_document_says_nothing() -> None:
     assert (after.polls, after.last_poll_at, after.failures, after.error) == (1, NOW, 0, None)
 
 
+@pytest.mark.parametrize(("rules", "own"), [(RULES, None), (Rules(4, 4, 4), None), (RULES, 60)])
+def test_feeds_that_are_added_together_are_spread_over_their_interval(rules: Rules, own: int | None) -> None:
+    interval = own or rules.interval_default
+    feeds = [FeedState(url=f"https://host.example/{number}", interval_seconds=own) for number in range(800)]
+    waits = [after_document(feed, AT, rules, NONE, found=True).next_poll_at - NOW for feed in feeds]
+    low = min(rules.interval_min, interval)
+    assert min(waits) >= low
+    assert max(waits) <= (low + interval) * (1 + JITTER)
+    quarters = [sum(low + interval * n / 4 <= wait < low + interval * (n + 1) / 4 for wait in waits) for n in range(4)]
+    assert min(quarters) > 140
+    assert wait(after_document(replace(feeds[0], interval=interval), AT, rules, NONE, found=True)) < low + interval
+
+
+def test_what_a_server_asks_for_holds_for_the_second_poll_too() -> None:
+    after = after_document(FeedState(url="https://host.example/feed"), AT, RULES, Hints(ttl=7_200), found=True)
+    assert wait(after) == pytest.approx(7_200, abs=1)
+
+
 def test_busy_feeds_are_polled_sooner_and_quiet_ones_later() -> None:
     assert after_document(FEED, AT, RULES, NONE, found=True).interval == 650
     assert after_document(FEED, AT, RULES, NONE, found=False).interval == 1_500
