@@ -88,6 +88,7 @@ class Stage:
             turn=asyncio.Lock(),
             send=self._send,
             committed_offset=self._committed_offset,
+            waiting=self._waiting,
             open_partition=self._open_partition,
             close_partition=self._close_partition,
             hook=self._hook,
@@ -188,6 +189,9 @@ class Stage:
     async def _committed_offset(self, partition: TopicPartition) -> int | None:
         offset: int | None = await self._member.committed(partition)
         return offset
+
+    def _waiting(self) -> int:
+        return sum(task.held for task in self._tasks.values())
 
     def _overdue(self) -> Stuck | None:
         beat = self._beat

@@ -49,13 +49,15 @@ class Surroundings:
     """What a partition's task shares with its stage.
 
     `turn` is held while the agent has a batch, so one batch at a time is in the channel and the rest can be dropped;
-    `send` puts a batch on the channel; `committed_offset` asks the group; `fatal` does not return.
+    `send` puts a batch on the channel; `committed_offset` asks the group; `waiting` is the number of records that all
+    of the stage's tasks hold; `fatal` does not return.
     """
 
     config: StageConfig
     turn: AbstractAsyncContextManager[Any]
     send: Callable[[Batch], Awaitable[None]]
     committed_offset: Callable[[TopicPartition], Awaitable[int | None]]
+    waiting: Callable[[], int]
     open_partition: OpenPartition | None
     close_partition: ClosePartition | None
     hook: Callable[[str], None]
@@ -95,13 +97,18 @@ class PartitionTask:
         self._opened = False
         self._reading: asyncio.Task[None] | None = None
         self._position = InputPosition.first(0)
-        self._rules = BatchRules({}, 0, None)
+        self._rules = BatchRules({}, 0, None, lambda: 0)
         self._running = asyncio.create_task(self._guarded())
 
     @property
     def lag(self) -> int | None:
         """Offsets not consumed yet, None before the partition is ready."""
         return self._source.lag if self.ready and self._source is not None else None
+
+    @property
+    def held(self) -> int:
+        """Records that are read and not committed."""
+        return len(self._source) if self._source is not None else 0
 
     def overdue(self) -> Stuck | None:
         """Why this partition counts as stuck, if it does. Called from the watchdog's thread."""
@@ -187,7 +194,7 @@ class PartitionTask:
                 " in place; put it back, or use another namespace"
             )
         outputs = {topic: counts[topic] for topic in self._config.outputs}
-        return BatchRules(outputs, self._config.max_record_bytes, self._config.work_seconds)
+        return BatchRules(outputs, self._config.max_record_bytes, self._config.work_seconds, self._around.waiting)
 
     async def _open_store(self) -> None:
         folder = self._config.state_dir

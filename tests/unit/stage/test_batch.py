@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from newswire.pipeline.stage import RecordTooLarge, StageMisuse
 from newswire.pipeline.stage.attempts import Attempts, AttemptsFile, NoAttempts
-from newswire.pipeline.stage.batch import Batch, BatchRules
+from newswire.pipeline.stage.batch import LEAST_SECONDS, Batch, BatchRules
 from newswire.pipeline.stage.overlay import CommittedView, Overlay
 from newswire.pipeline.stage.partition import Partition
 from newswire.pipeline.stage.records import OutputRecord
@@ -31,10 +31,14 @@ def raw(offset: int) -> Any:
 
 
 def make_batch(
-    offsets: Sequence[int] = (), *, work_seconds: float | None = None, attempts: Attempts | None = None
+    offsets: Sequence[int] = (),
+    *,
+    work_seconds: float | None = None,
+    waiting: int = 1000,
+    attempts: Attempts | None = None,
 ) -> Batch:
     store = DictStore()
-    rules = BatchRules({"one": 1, "eight": 8}, 1000, work_seconds)
+    rules = BatchRules({"one": 1, "eight": 8}, 1000, work_seconds, lambda: waiting)
     return Batch(
         Partition(1, store, lambda: None),
         None,
@@ -74,6 +78,19 @@ async def test_work_seconds_are_counted_from_the_first_record() -> None:
     for _ in batch:
         await asyncio.sleep(0.01)
     assert 2 <= batch.yielded < 1000
+
+
+@pytest.mark.parametrize(("waiting", "taken"), [(3, 1), (8, 1), (9, 2), (24, 3), (1000, 20)])
+async def test_a_batch_is_shorter_while_little_waits(waiting: int, taken: int) -> None:
+    batch = make_batch(range(20), work_seconds=60.0, waiting=waiting)
+    for _ in batch:
+        await asyncio.sleep(LEAST_SECONDS)
+    assert batch.yielded == taken
+
+
+async def test_a_batch_goes_on_while_hardly_anything_was_done() -> None:
+    batch = make_batch(range(20), work_seconds=60.0, waiting=0)
+    assert len(list(batch)) == 20
 
 
 async def test_done_resolves_once() -> None:
