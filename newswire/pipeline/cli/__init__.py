@@ -16,6 +16,7 @@ COMMANDS = {
     "namespaces": "list or delete the wires on this Kafka, such as those of replays",
     "replay": "send historical feeds through the same code",
     "run": "the long-lived service",
+    "stories": "the stories of the wire, and how the articles of one came to it",
     "subscribe": "the enriched topic to standard output",
 }
 
