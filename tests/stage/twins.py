@@ -47,7 +47,10 @@ async def twins(bench: Bench, *, rounds: int) -> None:
 
 
 async def twins_at_once(bench: Bench, *, rounds: int) -> None:
-    """Both start at the same moment, and again whenever they end: one of them comes to stay and works."""
+    """Both start at the same moment, and again whenever they end: one of them comes to stay and works.
+
+    If the broker has them in one rebalance, it answers one with an error that tells nothing: that one ends with 1.
+    """
     names = ("a", "twin")
     for _ in range(rounds):
         for name in names:

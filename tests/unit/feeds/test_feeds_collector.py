@@ -23,6 +23,8 @@ from newswire.schemas import DeadLetter, FeedSettings, RawArticle
 from tests.unit.feeds.site import FakeClock, MemoryState, rss, site
 
 ADDED = datetime(2026, 2, 1, tzinfo=UTC)
+SECOND_POLL = 1_500
+"""Seconds after which a feed with the default interval is due for the second time, whatever its address."""
 
 
 class Harness:
@@ -149,7 +151,7 @@ async def test_the_life_of_a_feed(make: Callable[..., Harness]) -> None:
         assert len({sent.key for sent in result.emissions}) == 2
 
         assert await harness.idle()  # it is not due
-        harness.clock.move(1_000)
+        harness.clock.move(SECOND_POLL)
         articles, result = await harness.take()  # 304
         assert (articles, result.counts) == ([], {})
         assert feed.asked[-1].headers["If-None-Match"] == '"1"'
@@ -193,7 +195,7 @@ async def test_the_same_body_with_new_validators(make: Callable[..., Harness]) -
         harness.add(url)
         await harness.take()
         feed.etag = '"other"'
-        harness.clock.move(1_000)
+        harness.clock.move(SECOND_POLL)
         articles, _ = await harness.take()
         assert articles == []
         assert harness.feed(url).etag == '"other"'
@@ -287,7 +289,7 @@ async def test_not_modified_is_not_believed_of_a_feed_that_was_added_anew(make: 
         await harness.open()
         harness.add(url)
         await harness.take()
-        harness.clock.move(1_000)
+        harness.clock.move(SECOND_POLL)
         await harness.hold()  # a 304 waits
         harness.set(url, None)
         harness.add(url)
@@ -332,7 +334,7 @@ async def test_polls_without_a_document_are_collected_and_one_with_a_document_is
         harness.items.clear()
         monkeypatch.setattr(collector_module, "QUIET_SECONDS", 3.0)
         failing.status = 500
-        harness.clock.move(1_000)
+        harness.clock.move(SECOND_POLL)
         new = Site()
         async with site(new.answer) as new_url:
             async with asyncio.timeout(10):
@@ -375,7 +377,7 @@ async def test_an_unchanged_feed_waits_for_others_and_none_waits_for_it(
                 await asyncio.sleep(0.01)
         assert await harness.idle()
         harness.add(failing_url, interval_seconds=1)
-        harness.clock.move(1_000)
+        harness.clock.move(SECOND_POLL)
         await harness.take()
     assert [{poll.url for poll in item} for item in harness.items] == [{f"{url}/1", f"{url}/2", failing_url}]
 
@@ -427,7 +429,7 @@ async def test_a_new_owner_goes_on_from_the_rows(make: Callable[..., Harness]) -
         second.state = first.state
         await second.open()
         assert await second.idle()
-        second.clock.move(1_000)
+        second.clock.move(SECOND_POLL)
         assert (await second.take())[0] == []
         assert feed.asked[-1].headers["If-None-Match"] == '"1"'
 
