@@ -6,16 +6,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka import AIOKafkaProducer
 
-from newswire.pipeline.analysis.opening import open_analysis
 from newswire.pipeline.broker.connect import connect
-from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.supervisor import running_service
-from newswire.pipeline.verify import Report, open_verifier
 from tests.crash.copies import STRAY, Change, Copied, copy_namespace
+from tests.crash.verifying import forget, same, verify
 from tests.wire import enrich, produce, raw_lines, read_topic, wire_settings
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
@@ -38,17 +35,6 @@ async def made(kafka: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     yield settings
 
 
-async def verify(settings: Settings, namespace: str | None = None, *, trust: bool = False) -> Report:
-    """A verification of a namespace that nobody works on; an open transaction is one that lasts a second."""
-    kafka = settings.kafka.model_copy(update={"transaction_timeout_ms": 3_000})
-    settings = settings.model_copy(update={"namespace": namespace or settings.namespace, "kafka": kafka})
-    assert settings.kafka.bootstrap_servers is not None
-    with open_analysis(settings.analyze, pytest.fail) as runner:
-        connection = Connection(settings.kafka.bootstrap_servers, {})
-        async with open_verifier(settings, connection, None if trust else runner) as verifier:
-            return await verifier.advance()
-
-
 @pytest.mark.parametrize("trust", [False, True])
 async def test_what_the_service_made_holds(made: Settings, trust: bool) -> None:
     report = await verify(made, trust=trust)
@@ -59,11 +45,6 @@ async def test_what_the_service_made_holds(made: Settings, trust: bool) -> None:
     assert report.strays == 3
     assert report.in_flight == 0
     assert (report.recorded > 0) == trust
-
-
-def same(record: Copied) -> list[bytes]:
-    """No change."""
-    return [record.value]
 
 
 def cut(record: Copied) -> list[bytes]:
@@ -143,17 +124,6 @@ async def test_a_copy_with_faults(made: Settings, namespace: str, change: Change
     assert report.holds == (not found)
 
 
-async def forget(settings: Settings, namespace: str) -> None:
-    """Let retention take the first half of raw."""
-    partition = TopicPartition(f"{namespace}.raw", 0)
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=settings.kafka.bootstrap_servers)
-    await admin.start()
-    try:
-        await admin.delete_records({partition: RecordsToDelete(before_offset=len(LINES) // 2)})
-    finally:
-        await admin.close()
-
-
 @pytest.mark.parametrize(
     ("change", "found"),
     [
@@ -168,10 +138,11 @@ async def test_without_the_beginning_of_raw_numbers_and_ids_are_compared(
     servers = made.kafka.bootstrap_servers
     assert servers is not None
     await copy_namespace(servers, made.namespace, namespace, change)
-    await forget(made, namespace)
+    await forget(made, namespace, {"raw": len(LINES) // 2})
     report = await verify(made, namespace)
     assert report.partial is not None
     assert "raw begins at offset" in report.partial
+    assert "no archive is kept" in report.partial
     assert {(fault.kind, fault.topic) for fault in report.faults} == found
 
 

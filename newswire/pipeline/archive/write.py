@@ -19,6 +19,11 @@ _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9_.~-]+")
 log = structlog.get_logger(__name__)
 
 
+def is_named(file: Path, prefix: str) -> bool:
+    """Whether an ArchiveWriter with that prefix named the file: others may write to the same folder."""
+    return re.fullmatch(rf"{re.escape(_NOT_IN_NAMES.sub('-', prefix))}-\d{{14}}-\d{{5,}}-.*", file.name) is not None
+
+
 class Output(Protocol):
     """What is needed of a file: an unbuffered binary one."""
 

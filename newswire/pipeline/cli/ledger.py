@@ -76,7 +76,8 @@ def command(
     With --verify, everything that stands on the topics is compared with the oracle, `enrich` over the same raw records,
     instead: each raw record's one outcome, the same records once, the same bytes, numbers and stories, nothing from
     nowhere, no transaction left open. It takes as long as the encoder needs for all articles, unless
-    --trust-analysis is given. Where retention has taken the beginning of raw, numbers and ids are compared.
+    --trust-analysis is given. Where retention has taken the beginning of raw it is rebuilt from the archive; where
+    there is none, or not of all of it, numbers and ids are compared.
     """
     if verify:
         verify_wire(settings, trust_analysis, as_json)

@@ -51,6 +51,7 @@ def _lines(report: Report) -> list[str]:
     lines = [f"raw\t{report.records} records followed, {report.in_flight} in flight"]
     lines += [f"{topic}\t{number} as they must be" for topic, number in report.compared.items()]
     notes = (
+        (report.rebuilt, "of them were rebuilt from the archive, since retention had taken them from raw"),
         (report.recorded, "analyses were taken as they are recorded (another model or machine, or --trust-analysis)"),
         (report.excused, "records ended the process again and again, which no oracle foresees"),
         (report.strays, "strays of others, each with its dead letter"),

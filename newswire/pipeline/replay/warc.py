@@ -60,12 +60,18 @@ def holds_warc(path: Path) -> bool:
     return path.name.endswith(SUFFIXES) or (path.is_dir() and any(_files(path)))
 
 
-def open_warc(path: Path, wants: Callable[[str, datetime], bool], selection: str) -> WarcArchive:
+def open_warc(
+    path: Path,
+    wants: Callable[[str, datetime], bool],
+    selection: str,
+    belongs: Callable[[Path], bool] = lambda file: True,
+) -> WarcArchive:
     """The source at a path for which holds_warc(). `wants` says of a feed and a time whether it is to be replayed, and
-    `selection` the same in a text. Raises SourceError, in a line, when no file has a WARC record.
+    `selection` the same in a text; `belongs` says of a file of a folder whether it is read. Raises SourceError, in a
+    line, when no file has a WARC record.
     """
-    files = sorted(_files(path)) if path.is_dir() else [path]
-    rows, faults = _read(files)
+    files = sorted(filter(belongs, _files(path))) if path.is_dir() else [path]
+    rows, faults = _read(files, path)
     rows, lost = _resolved(rows)  # before _committed(): a poll that was lost may have the body
     rows, faults = _committed(rows), faults + lost
     for fault in faults[:FAULTS_SHOWN]:
@@ -115,7 +121,7 @@ def _files(folder: Path) -> Iterable[Path]:
     return (file for file in folder.rglob("*") if file.name.endswith(SUFFIXES) and file.is_file())
 
 
-def _read(files: list[Path]) -> tuple[list[_Row], list[str]]:
+def _read(files: list[Path], path: Path) -> tuple[list[_Row], list[str]]:
     """All bodies of the files in the order of (time, file, place), and the faults."""
     rows: list[_Row] = []
     faults: list[str] = []
@@ -130,7 +136,7 @@ def _read(files: list[Path]) -> tuple[list[_Row], list[str]]:
         faults += broken
         any_record = any_record or readable
     if not any_record:
-        raise SourceError(faults[0] if faults else f"{files[0]}: there is no WARC record in it")
+        raise SourceError(faults[0] if faults else f"{path}: there is no WARC record in it")
     rows.sort(key=lambda row: row.entry.at)  # which keeps the order of file and place
     return rows, faults
 

@@ -1,6 +1,7 @@
 """What stands on a wire's topics, read on from where the last reading stopped."""
 
 import re
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,10 @@ CONTRACTS: dict[str, type[Record]] = {
 }
 """The topics that have one record an article."""
 
+APART = 2_000
+"""How far a record may stand from its place on the topics that several tasks write at a time."""
+
+_UNORDERED = ("analyzed", "outcomes")
 _ENDS = re.compile(r"was being worked on in (\d+) ends of the process")
 _CLUSTER_ENDS = re.compile(r"RuntimeError: (\d+) processes ended while they worked on it")
 _OWN_TOPICS = ("prepared", "unique", "analyzed")
@@ -30,13 +35,15 @@ _OWN_TOPICS = ("prepared", "unique", "analyzed")
 class Found:
     """A record of a topic: `place` is its raw position (outcomes, prepared) or its sequence number from 0.
 
-    `released`: it is the outcome of an article that went through cluster.
+    `released`: it is the outcome of an article that went through cluster. `maker`: the model and the taxonomy of an
+    enriched record, None where the analysis failed.
     """
 
     place: int
     digest: bytes
     id: str | None
     released: bool = False
+    maker: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Topics:
         self._reader = reader
         self._namespace = namespace
         self._next: dict[tuple[str, int], int] = {}
+        self._lowest: dict[tuple[str, int], int] = {}
         self.attempts: dict[tuple[str, int], int] = {}
         """Ends of the process that outcomes tell of, by (topic, raw position) of the record that was worked on."""
 
@@ -77,8 +85,25 @@ class Topics:
                 continue
             if isinstance(found, Outcome):
                 self._note_ends(found)
+            place, key = _place(found), (topic, record.partition)
+            self._lowest[key] = min(place, self._lowest.get(key, place))
             released = isinstance(found, Outcome) and found.stage == "cluster"
-            yield Found(_place(found), digest_of(record.value), getattr(found, "id", None), released)
+            yield Found(place, digest_of(record.value), getattr(found, "id", None), released, _maker(found))
+
+    async def is_whole(self, topic: str) -> bool:
+        """Whether retention has taken nothing of a topic."""
+        starts = await self._reader.starts(self._reader.partitions(f"{self._namespace}.{topic}"))
+        return not any(starts.values())
+
+    async def lost_before(self, topic: str) -> int:
+        """The first place from which on retention has taken none of the records of a topic that were read; 0 if none.
+
+        Partitions lose theirs one by one, and some topics are not in order, so some that stand before it are there.
+        """
+        apart = APART if topic in _UNORDERED else 0
+        starts = await self._reader.starts(self._reader.partitions(f"{self._namespace}.{topic}"))
+        lost = [partition.partition for partition, start in starts.items() if start]
+        return max((self._lowest.get((topic, number), sys.maxsize) + apart for number in lost), default=0)
 
     async def letters(self) -> AsyncIterator[Letter]:
         """The new dead letters; the marks of closed ones, and what others wrote there, are left out."""
@@ -108,6 +133,12 @@ class Topics:
                 if left is not None and (left := left - 1) == 0:
                     return
 
+    async def peek(self, topic: str) -> AsyncIterator[Any]:
+        """All records of a topic as they are, whatever was read before; the next reading goes on as it would have."""
+        for partition in self._reader.partitions(f"{self._namespace}.{topic}"):
+            async for record in self._reader.records(partition):
+                yield record
+
     def _note_ends(self, outcome: Outcome) -> None:
         reason = outcome.reason or ""
         own = {"prepare": "raw", "deduplicate": "prepared", "cluster": "unique"}[outcome.stage]
@@ -125,6 +156,12 @@ def _place(record: Record) -> int:
         case PreparedArticle():
             return record.position
     raise TypeError(f"{record.NAME} has no place in the wire")
+
+
+def _maker(record: Record) -> tuple[str, str] | None:
+    if not isinstance(record, EnrichedArticle) or record.degraded is not None:
+        return None
+    return record.provenance.model, record.provenance.taxonomy
 
 
 def _object(value: bytes | None) -> dict[str, Any] | None:

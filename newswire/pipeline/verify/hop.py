@@ -20,13 +20,14 @@ class Hop:
     """Compares as the two sides come, in any order and in any portions; holds in memory what has no counterpart yet.
 
     A place is a number from 0 on without gaps: a raw position or a sequence number. With `ordered`, what is found must
-    come in the order of the places.
+    come in the order of the places. `lost_before` is the first place from which on nothing is gone by retention.
     """
 
     def __init__(self, topic: str, *, ordered: bool = False) -> None:
         self.topic = topic
         self.compared = 0
         self.faults: list[Fault] = []
+        self.lost_before = 0
         self._ordered = ordered
         self._found = 0
         self._last = (-1, -1)
@@ -38,7 +39,7 @@ class Hop:
         waiting = _Waiting(digest, id, due)
         if self._state(place) == _FOUND:
             self._settle(place, waiting, self._waiting.pop(place))
-        else:
+        elif place >= self.lost_before:
             self._states[place] = _EXPECTED
             self._waiting[place] = waiting
 

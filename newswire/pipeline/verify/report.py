@@ -26,7 +26,8 @@ class Fault:
 class Report:
     """What was compared, and the faults.
 
-    `records`: raw records that the oracle has gone through. `compared`: records by topic that are as they must be.
+    `records`: raw records that the oracle has gone through, `rebuilt` of them made again from the archive, since
+    retention had taken them. `compared`: records by topic that are as they must be.
     `in_flight`: raw records whose outcome is not due yet. `recorded`: analyses that were taken from `analyzed` and not
     made again. `excused`: records that ended the process again and again, which no oracle can foresee. `strays`:
     records of others that the stages refused. `faults` holds the first ones of `found`. `partial` says why not all
@@ -42,6 +43,7 @@ class Report:
     found: int
     faults: tuple[Fault, ...]
     partial: str | None = None
+    rebuilt: int = 0
 
     @property
     def holds(self) -> bool:

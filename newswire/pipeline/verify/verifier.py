@@ -4,8 +4,7 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from newswire.pipeline.analysis.step import Runner
 from newswire.pipeline.connection import Connection
@@ -17,6 +16,7 @@ from newswire.pipeline.verify.analysis import OracleAnalysis, RecordedAnalyses
 from newswire.pipeline.verify.found import CONTRACTS, Stray, Topics
 from newswire.pipeline.verify.hop import Hop, Table
 from newswire.pipeline.verify.oracle import Expected, Oracle
+from newswire.pipeline.verify.rebuild import NotKept, RawRecord, Rebuilder, Told, open_rebuilder
 from newswire.pipeline.verify.report import Fault, Report
 from newswire.pipeline.verify.structure import Structure
 from newswire.pipeline.verify.transactions import open_transactions
@@ -35,16 +35,27 @@ class Verifier:
 
     Each call of `advance` takes in what has come since the last one. Read is downstream first and `raw` last, so that
     whatever stands on a topic has its raw record; the oracle follows the raw records that have ended.
-    Where retention has taken the beginning of `raw`, only numbers and ids are compared.
+    Where retention has taken the beginning of `raw`, it is rebuilt from the archive; where that cannot be, only numbers
+    and ids are compared.
     """
 
     def __init__(
-        self, settings: Settings, connection: Connection, reader: LogReader, other: LogReader, runner: Runner | None
+        self,
+        settings: Settings,
+        connection: Connection,
+        reader: LogReader,
+        other: LogReader,
+        runner: Runner | None,
+        stack: AsyncExitStack,
     ) -> None:
         self._settings = settings
         self._connection = connection
         self._reader = reader
         self._topics = Topics(reader, settings.namespace)
+        self._stack = stack
+        self._rebuilder: Rebuilder | None = None
+        self._not_kept: NotKept | None = None
+        self._taken = self._rebuilt = 0
         self._hops = {topic: Hop(topic, ordered=topic in ("prepared", "enriched")) for topic in CONTRACTS}
         self._stories = Table("stories")
         self._letters: Counter[str] = Counter()
@@ -54,30 +65,38 @@ class Verifier:
         self._oracle = Oracle(settings, self._analysis.process, self._topics.attempts)
         self._ended = bytearray()
         self._last_released = -1
-        self._waiting: deque[Any] = deque()
+        self._waiting: deque[RawRecord] = deque()
 
     async def advance(self) -> Report:
         """Take in what has come, and report on all of it. Raises EnrichError."""
-        if begins := await self._raw_begins():
-            return await self._check_structure(begins)
+        if self._not_kept is None:
+            try:
+                return await self._compare()
+            except NotKept as error:
+                self._not_kept = error
+        return await self._check_structure(self._not_kept)
+
+    async def _compare(self) -> Report:
         books = await read_books(self._reader, self._settings.namespace)
         done, quiet = _progress(books)
         await self._take_in()
-        async for record in self._topics.raw("raw"):
+        async for record in self._raw():
+            self._taken += 1
             self._waiting.append(record)
             await self._follow()
         await self._follow()
         faults = [
             *(fault for hop in self._hops.values() for fault in hop.faults),
             *(fault for hop in self._hops.values() for fault in hop.missing(done)),
-            *self._stories.compare(quiet=quiet),
+            *self._stories.compare(quiet=quiet and await self._topics.is_whole("stories")),
         ]
         if not self._waiting:
             faults += [fault for hop in self._hops.values() for fault in hop.foreign()]
         if quiet and not self._waiting:
             await self._wait_for_letters()
+            due = self._letters if await self._topics.is_whole("dead") else {}
             faults += [
-                *(Fault("missing", "dead", key) for key, number in self._letters.items() if number > 0),
+                *(Fault("missing", "dead", key) for key, number in due.items() if number > 0),
                 *(Fault("foreign", "dead", key) for key, number in self._letters.items() if number < 0),
                 *(Fault("missing", "dead", _told(stray)) for stray, number in self._strays.items() if number > 0),
                 *(Fault("foreign", "dead", _told(stray)) for stray, number in self._strays.items() if number < 0),
@@ -92,7 +111,39 @@ class Verifier:
             strays=self._seen_strays,
             found=len(faults),
             faults=tuple(faults[:FAULTS_KEPT]),
+            rebuilt=self._rebuilt,
         )
+
+    async def _raw(self) -> AsyncIterator[RawRecord]:
+        """The raw records that were not read yet. Raises NotKept."""
+        while self._taken < (first := await self._first_kept()):
+            rebuilder = await self._open_rebuilder()
+            for position in range(self._taken, first):
+                yield await rebuilder.record(position)
+                self._rebuilt += 1
+        async for record in self._topics.raw("raw"):
+            yield RawRecord(record.value, record.timestamp)
+
+    async def _first_kept(self) -> int:
+        """The position of the oldest raw record that is kept."""
+        begins = await self._raw_begins()
+        if not begins:
+            return 0
+        prepare = (await read_books(self._reader, self._settings.namespace)).stages["prepare"]
+        end = prepare.offsets.get(0, 0)
+        if end < begins:
+            raise NotKept("prepare has not come to where raw begins")
+        (partition,) = self._reader.partitions(self._settings.topic("raw"))
+        return (prepare.records or 0) - sum([1 async for _ in self._reader.records(partition, begins, end)])
+
+    async def _open_rebuilder(self) -> Rebuilder:
+        if self._rebuilder is None:
+            told = Told()
+            async for record in self._topics.peek("outcomes"):
+                with suppress(ContractError):
+                    told.take(Outcome.decode(record.value))
+            self._rebuilder = await self._stack.enter_async_context(open_rebuilder(self._settings, told))
+        return self._rebuilder
 
     async def _take_in(self) -> None:
         for topic in reversed(CONTRACTS):
@@ -104,6 +155,9 @@ class Verifier:
                 self._hops[topic].find(found.place, found.digest, found.id)
                 if topic == "outcomes":
                     self._note_ended(found.place, released=found.released)
+                elif topic == "enriched":
+                    self._analysis.note(found.place, found.maker)
+            self._hops[topic].lost_before = await self._topics.lost_before(topic)
         await self._take_letters()
         async for key, digest in self._topics.stories():
             self._stories.find(key, digest)
@@ -126,7 +180,7 @@ class Verifier:
         """Let the oracle go on over the records that have ended, or that all stages have gone past."""
         while self._waiting and self._is_over(self._oracle.records):
             record = self._waiting.popleft()
-            for expected in await self._oracle.follow(record.value, record.timestamp):
+            for expected in await self._oracle.follow(record.value, record.received_ms):
                 self._expect(expected)
 
     def _expect(self, expected: Expected) -> None:
@@ -153,8 +207,9 @@ class Verifier:
         starts = [await self._reader.start(one) for one in self._reader.partitions(self._settings.topic("raw"))]
         return max(starts, default=0)
 
-    async def _check_structure(self, begins: int) -> Report:
+    async def _check_structure(self, reason: NotKept) -> Report:
         """Without its first records `raw` cannot be followed: decisions rest on what stood before."""
+        begins = await self._raw_begins()
         ledger = balance(await read_books(self._reader, self._settings.namespace))
         structure = Structure()
         topics = Topics(self._reader, self._settings.namespace)
@@ -176,7 +231,7 @@ class Verifier:
             strays=0,
             found=len(faults),
             faults=tuple(faults[:FAULTS_KEPT]),
-            partial=f"raw begins at offset {begins}: what stood before is gone, so only numbers and ids were compared",
+            partial=f"raw begins at offset {begins} and is not rebuilt, {reason}: only numbers and ids were compared",
         )
 
     async def _open_transactions(self) -> tuple[Fault, ...]:
@@ -197,8 +252,9 @@ async def open_verifier(settings: Settings, connection: Connection, runner: Runn
     async with (
         open_reader(connection.bootstrap_servers, connection.options) as reader,
         open_reader(connection.bootstrap_servers, connection.options) as other,
+        AsyncExitStack() as stack,
     ):
-        yield Verifier(settings, connection, reader, other, runner)
+        yield Verifier(settings, connection, reader, other, runner, stack)
 
 
 def _progress(books: Books) -> tuple[dict[str, int], bool]:
