@@ -18,6 +18,7 @@ from newswire.pipeline.stage.partition import Clock
 from newswire.pipeline.stage.place import check_place, wait_for_place
 from newswire.pipeline.stage.progress import StageProgress, Watchdog
 from newswire.pipeline.stage.task import ClosePartition, OpenPartition, PartitionTask, Surroundings
+from newswire.pipeline.stage.turns import Turns
 
 _CLOSE_SECONDS: Final = 5.0
 Agent = Callable[[AsyncIterable[Batch]], Awaitable[None]]
@@ -85,7 +86,7 @@ class Stage:
             await asyncio.sleep(0.01)  # a batch sent before the agent listens would be lost
         self._around = Surroundings(
             config=self.config,
-            turn=asyncio.Lock(),
+            turns=Turns(),
             send=self._send,
             committed_offset=self._committed_offset,
             waiting=self._waiting,

@@ -15,7 +15,6 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +35,7 @@ from newswire.pipeline.stage.rocks import RocksStore
 from newswire.pipeline.stage.source import Source
 from newswire.pipeline.stage.store import DictStore, StateStore
 from newswire.pipeline.stage.transaction import commit
+from newswire.pipeline.stage.turns import Turns
 
 _CLOSE_SECONDS: Final = 5.0
 _LOCK_SECONDS: Final = 5.0  # the lock of a killed owner may outlive it by a moment
@@ -48,13 +48,13 @@ ClosePartition = Callable[[object], Awaitable[None] | None]
 class Surroundings:
     """What a partition's task shares with its stage.
 
-    `turn` is held while the agent has a batch, so one batch at a time is in the channel and the rest can be dropped;
+    a turn is held while the agent has a batch, so one batch at a time is in the channel and the rest can be dropped;
     `send` puts a batch on the channel; `committed_offset` asks the group; `waiting` is the number of records that all
     of the stage's tasks hold; `fatal` does not return.
     """
 
     config: StageConfig
-    turn: AbstractAsyncContextManager[Any]
+    turns: Turns
     send: Callable[[Batch], Awaitable[None]]
     committed_offset: Callable[[TopicPartition], Awaitable[int | None]]
     waiting: Callable[[], int]
@@ -282,7 +282,7 @@ class PartitionTask:
                 continue
             if max(len(source), handle.pending) < self._config.batch_max:
                 await asyncio.sleep(max(0.0, last + self._config.interval - time.monotonic()))
-            async with self._around.turn:
+            async with self._around.turns.turn(self._since(source)):
                 if self._stopping:
                     return
                 self._busy = True
@@ -298,6 +298,11 @@ class PartitionTask:
             else:
                 self.waiting.end()
             self._busy = False
+
+    def _since(self, source: Source) -> float:
+        """Since when (Unix ms) the next record has been waiting; what was submitted waits since now."""
+        records = source.peek(1)
+        return float(records[0].timestamp) if records else time.time() * 1000
 
     def _cut(self, source: Source, handle: Partition) -> Batch:
         """The next batch; a record on which a process ended before comes alone, so that it takes nothing with it."""
