@@ -45,10 +45,13 @@ class Phase:
     `share`: of the soak's minutes. `rate`: articles a second; 0 is as fast as they are done. `of_full`: the rate as a
     part of what the phase `full` reached. `constant_ms` replaces the encoder. `p99_ms` is the goal for the latency,
     null where the load leaves no room for one, and `p99_encoder` how many of the encoder's own times come on top.
+    `entries`: how many a feed's document holds; so many that it is full within the warm-up, as a feed's always is, and
+    that few are pushed out between two polls.
     """
 
     name: str
     share: float
+    entries: int
     rate: float = 0.0
     of_full: float = 0.0
     constant_ms: float | None = None
@@ -72,9 +75,9 @@ class Phase:
 
 
 PHASES = (
-    Phase("full", 1 / 4),
-    Phase("half", 1 / 4, of_full=0.5, p99_ms=200.0, p99_encoder=4.0),
-    Phase("tenfold", 1 / 3, rate=200.0, constant_ms=1.0),
-    Phase("news", 1 / 6, rate=20.0, constant_ms=1.0, p99_ms=250.0),
+    Phase("full", 1 / 4, entries=4),
+    Phase("half", 1 / 4, entries=3, of_full=0.5, p99_ms=200.0, p99_encoder=4.0),
+    Phase("tenfold", 1 / 3, entries=20, rate=200.0, constant_ms=1.0),
+    Phase("news", 1 / 6, entries=4, rate=20.0, constant_ms=1.0, p99_ms=250.0),
 )
 """Full speed and half of it with the encoder; ten times world news and world news with a constant of 1 ms."""

@@ -44,7 +44,7 @@ async def run_phase(phase: Phase, rate: float, seconds: float, folder: Path) -> 
     """
     chance = random.Random(phase.name)
     load: Load = OpenLoop(rate, chance) if rate else ClosedLoop()
-    wire, service = Wire(FEEDS, chance), Service(folder, phase.config(folder))
+    wire, service = Wire(FEEDS, phase.entries, chance), Service(folder, phase.config(folder))
     settings = load_settings(folder / "newswire.toml")
     try:
         async with served(wire) as urls:

@@ -1,7 +1,7 @@
 """A generated wire: many feeds on a loopback server whose entries are released one by one.
 
 One entry in 20 is a copy of a recent one of another feed, one in 50 a new text of one that was seen. An entry stands in
-its feed's document until ENTRIES newer ones do, and is never pushed out before the document was fetched. All of it
+its feed's document until so many newer ones do, and is never pushed out before the document was fetched. All of it
 is made in the process of the soak, 0.1 ms of CPU an article.
 """
 
@@ -16,7 +16,6 @@ from aiohttp import web
 
 from bench.articles import ADJECTIVES, NOUNS, PLACES, VERBS, text_of
 
-ENTRIES = 20
 WORDS = 300
 COPY = 0.05
 REVISION = 0.02
@@ -44,17 +43,18 @@ class Entry:
 class Feed:
     """One feed: its newest entries, how often its document changed, and which version was fetched last."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, entries: int) -> None:
+        """`entries`: how many its document holds."""
         self.name = name
         self.version = 0
         self.fetched = 0
-        self._entries: deque[Entry] = deque(maxlen=ENTRIES)
-        self._parts: deque[str] = deque(maxlen=ENTRIES)
+        self._entries: deque[Entry] = deque(maxlen=entries)
+        self._parts: deque[str] = deque(maxlen=entries)
 
     @property
     def has_room(self) -> bool:
         """Whether one more entry pushes out none that was not fetched."""
-        return len(self._entries) < ENTRIES or self._entries[-1].version <= self.fetched
+        return len(self._entries) < (self._entries.maxlen or 0) or self._entries[-1].version <= self.fetched
 
     @property
     def etag(self) -> str:
@@ -91,9 +91,10 @@ class Feed:
 class Wire:
     """All feeds; `released` counts the articles that the service is to collect, each once."""
 
-    def __init__(self, feeds: int, chance: random.Random) -> None:
+    def __init__(self, feeds: int, entries: int, chance: random.Random) -> None:
+        """`entries`: how many the document of each feed holds."""
         self._chance = chance
-        self.feeds = {f"feed-{number}": Feed(f"feed-{number}") for number in range(feeds)}
+        self.feeds = {f"feed-{number}": Feed(f"feed-{number}", entries) for number in range(feeds)}
         self._names = list(self.feeds)
         self._recent: deque[Entry] = deque(maxlen=RECENT)
         self.released = 0

@@ -9,8 +9,9 @@ from typing import Any, cast
 from aiohttp import web
 
 from bench.soak.load import BACKLOG, ClosedLoop, OpenLoop
-from bench.soak.wire import ENTRIES, Wire
+from bench.soak.wire import Wire
 
+ENTRIES = 20
 ITEM = re.compile(rb"<item><guid[^>]*>([^<]+)</guid><title>([^<]*)</title><description>(.*?)</description>", re.S)
 
 
@@ -27,7 +28,7 @@ def entries(wire: Wire, name: str) -> list[tuple[bytes, ...]]:
 
 def test_every_released_article_is_seen_once() -> None:
     chance = random.Random(1)
-    wire = Wire(5, chance)
+    wire = Wire(5, ENTRIES, chance)
     seen: set[tuple[bytes, ...]] = set()
     for _ in range(400):
         wire.release(chance.randrange(12))
@@ -41,7 +42,7 @@ def test_every_released_article_is_seen_once() -> None:
 
 
 def test_nothing_is_pushed_out_before_it_was_fetched() -> None:
-    wire = Wire(1, random.Random(1))
+    wire = Wire(1, ENTRIES, random.Random(1))
     wire.release(3 * ENTRIES)
     assert wire.released == ENTRIES
     assert len(entries(wire, "feed-0")) == ENTRIES
@@ -50,7 +51,7 @@ def test_nothing_is_pushed_out_before_it_was_fetched() -> None:
 
 
 def test_a_document_is_not_sent_twice() -> None:
-    wire = Wire(1, random.Random(1))
+    wire = Wire(1, ENTRIES, random.Random(1))
     wire.release(1)
     first = fetch(wire, "feed-0")
     assert fetch(wire, "feed-0", first.headers["ETag"]).status == 304
