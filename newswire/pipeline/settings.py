@@ -3,10 +3,10 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -90,11 +90,35 @@ class PrepareSettings(Section):
     """A record that claims to be observed later than this after its log took it is rejected."""
 
 
+CopyPolicy = Literal["outcome", "emit"]
+"""What becomes of a copy: it ends as an outcome, or it is emitted as well, and says what it is a copy of."""
+
+
+class FeedCopies(Section):
+    """What is otherwise for the copies that one feed brings; null: as everywhere."""
+
+    duplicates: CopyPolicy | None = None
+    similarity_min: float | None = Field(default=None, gt=0, le=1)
+
+
 class DeduplicateSettings(Section):
-    """Copies. `window_seconds` is event time; `similarity_min` is the Jaccard similarity of word shingles."""
+    """Copies. `window_seconds` is event time; `similarity_min` is the Jaccard similarity of word shingles.
+
+    `feeds` has what is otherwise for a feed, by the URL that its articles carry.
+    """
 
     window_seconds: int = 7 * DAY
     similarity_min: float = Field(default=0.8, gt=0, le=1)
+    duplicates: CopyPolicy = "outcome"
+    feeds: Mapping[str, FeedCopies] = Field(default_factory=dict)
+
+    def rules_for(self, feed: str) -> tuple[CopyPolicy, float]:
+        """The policy and the similarity for the copies that a feed brings."""
+        own = self.feeds.get(feed, _AS_EVERYWHERE)
+        return own.duplicates or self.duplicates, own.similarity_min or self.similarity_min
+
+
+_AS_EVERYWHERE = FeedCopies()
 
 
 class AnalyzeSettings(Section):

@@ -136,11 +136,18 @@ DuplicateKind = Literal["none", "update", "exact", "near", "syndicated"]
 
 
 class Duplicate(Part):
-    """What an article repeats or updates: `of` is an emitted article's id, `similarity` 0 to 1."""
+    """What an article repeats or updates, and the evidence: `of` is an emitted article's id, the rest 0 to 1.
+
+    Compared are the five-word shingles of both texts. `similarity` is what they share of all that either has (Jaccard),
+    `shared` the part of this article's that the other one has too, and `containment` the larger of `shared` and of the
+    part of the other one's that this article has. Null where the texts are too short to be compared so.
+    """
 
     kind: DuplicateKind = "none"
     of: str | None = None
     similarity: float | None = None
+    containment: float | None = None
+    shared: float | None = None
 
 
 Position = Annotated[int, Field(ge=0)]

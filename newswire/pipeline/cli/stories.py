@@ -136,8 +136,9 @@ def _copy(outcome: Outcome, duplicate: Duplicate) -> str:
 def _kind(duplicate: Duplicate) -> str:
     if duplicate.kind == "none":
         return "repeats nothing"
-    similarity = "" if duplicate.similarity is None else f", similarity {duplicate.similarity}"
-    return f"{duplicate.kind} of {duplicate.of}{similarity}"
+    evidence = {"similarity": duplicate.similarity, "containment": duplicate.containment, "shared": duplicate.shared}
+    told = "".join(f", {name} {value}" for name, value in evidence.items() if value is not None)
+    return f"{duplicate.kind} of {duplicate.of}{told}"
 
 
 def _some(values: Iterable[str], most: int) -> str:

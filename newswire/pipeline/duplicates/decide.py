@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import NO_URL, TextRow
-from newswire.pipeline.duplicates.signature import Signature, overlap, overlaps, replaced_share, sign
+from newswire.pipeline.duplicates.signature import Overlap, Signature, overlap, overlaps, replaced_share, sign
 from newswire.schemas import Duplicate, PreparedArticle
 
 WORDS_MIN = 30
@@ -30,6 +30,7 @@ WORDS_MIN = 30
 CONTAINED = 0.8
 SAMPLE_MIN = 16
 """Fewer compared shingles prove nothing (a cut from a very long text)."""
+WHOLLY = Overlap(1.0, 1.0, 1.0, 0)
 REPLACED_NUMBERS = 0.1
 REPLACED_NAMES = 0.25
 
@@ -96,9 +97,9 @@ def decide(article: PreparedArticle, view: View, similarity_min: float) -> Verdi
     print_ = fingerprint(article)
     if article.retry or view.own(article.id):
         before = view.own_text(article.id)
-        return Verdict(_duplicate("update", article.id, _similarity(print_, before)), print_)
+        return Verdict(_duplicate("update", article.id, _compared(print_, before)), print_)
     for found in view.same_text(print_.digest):
-        return Verdict(_duplicate("exact", found.row.id, 1.0), None)
+        return Verdict(_duplicate("exact", found.row.id, WHOLLY), None)
     extended: Duplicate | None = None
     if print_.signature is not None:
         copy, extended = _compare(print_.signature, view.similar(print_.signature), similarity_min)
@@ -106,7 +107,7 @@ def decide(article: PreparedArticle, view: View, similarity_min: float) -> Verdi
             return Verdict(copy, None)
     if print_.url_digest != NO_URL:
         for found in view.same_url(print_.url_digest):
-            return Verdict(_duplicate("update", found.row.id, _similarity(print_, found.row)), print_)
+            return Verdict(_duplicate("update", found.row.id, _compared(print_, found.row)), print_)
     return Verdict(extended or Duplicate(), print_)
 
 
@@ -124,13 +125,13 @@ def _compare(
         if shared.sample < SAMPLE_MIN or not alike or (shared.jaccard < 1 and facts_replaced(new, old)):
             continue
         if shared.jaccard >= similarity_min:
-            duplicate = _duplicate("near", found.row.id, shared.jaccard)
+            duplicate = _duplicate("near", found.row.id, shared)
             copies.append((0, -shared.jaccard, found.sequence, duplicate))
         elif shared.of_new >= CONTAINED:
-            duplicate = _duplicate("syndicated", found.row.id, shared.of_new)
+            duplicate = _duplicate("syndicated", found.row.id, shared)
             copies.append((1, -shared.of_new, found.sequence, duplicate))
         elif shared.of_old >= CONTAINED:
-            duplicate = _duplicate("update", found.row.id, shared.of_old)
+            duplicate = _duplicate("update", found.row.id, shared)
             extended.append((-shared.of_old, found.sequence, duplicate))
     best = min(copies, key=lambda copy: copy[:3])[3] if copies else None
     return best, min(extended, key=lambda one: one[:2])[2] if extended else None
@@ -142,18 +143,29 @@ def facts_replaced(new: Signature, old: Signature) -> bool:
     return numbers >= REPLACED_NUMBERS or names >= REPLACED_NAMES
 
 
-def _similarity(new: Print, old: TextRow | None) -> float | None:
+def _compared(new: Print, old: TextRow | None) -> Overlap | None:
+    """How far a text is that of a row, None where that cannot be told (short texts, a row that is gone)."""
     if old is None:
         return None
     if new.digest == old.digest:
-        return 1.0
+        return WHOLLY
     if new.signature is None or old.signature is None:
         return None
-    return overlap(new.signature.shingles, old.signature.shingles).jaccard
+    return overlap(new.signature.shingles, old.signature.shingles)
 
 
-def _duplicate(kind: Literal["update", "exact", "near", "syndicated"], of: str, similarity: float | None) -> Duplicate:
-    return Duplicate(kind=kind, of=of, similarity=None if similarity is None else round(similarity, 4))
+def _duplicate(
+    kind: Literal["update", "exact", "near", "syndicated"], of: str, shared: Overlap | None
+) -> Duplicate:
+    if shared is None:
+        return Duplicate(kind=kind, of=of)
+    return Duplicate(
+        kind=kind,
+        of=of,
+        similarity=round(shared.jaccard, 4),
+        containment=round(max(shared.of_new, shared.of_old), 4),
+        shared=round(shared.of_new, 4),
+    )
 
 
 def _url_digest(url: str | None) -> bytes:

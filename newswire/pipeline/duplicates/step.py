@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from newswire.pipeline.duplicates.decide import Found, Print, Verdict, decide
+from newswire.pipeline.duplicates.decide import Found, Verdict, decide
 from newswire.pipeline.duplicates.index import CopyIndex
 from newswire.pipeline.duplicates.load import texts_of
 from newswire.pipeline.duplicates.rows import (
@@ -73,7 +73,7 @@ class DeduplicateStep:
         return step
 
     def _set_up(self, settings: Settings) -> None:
-        self._similarity_min = settings.deduplicate.similarity_min
+        self._rules = settings.deduplicate
         self._window_ms = settings.deduplicate.window_seconds * 1000
         # An id's revisions are told as long as prepare tells them.
         self._own_window_ms = max(self._window_ms, settings.prepare.window_seconds * 1000)
@@ -106,10 +106,11 @@ class DeduplicateStep:
         observed = to_ms(article.observed_at)
         watermark = max(watermark, observed)
         view = _View(state, self._index, watermark - self._window_ms, watermark - self._own_window_ms)
-        verdict = decide(article, view, self._similarity_min)
-        if verdict.kept is None:
+        policy, similarity_min = self._rules.rules_for(article.feed.url)
+        verdict = decide(article, view, similarity_min)
+        if verdict.kept is None and policy == "outcome":
             return _copy(article, verdict, watermark, sequence)
-        return _pass_on(article, verdict, verdict.kept, state, watermark, sequence + 1)
+        return _pass_on(article, verdict, state, watermark, sequence + 1)
 
     def _carry_out(self, decision: Decision, state: State) -> None:
         meta = META_ROW.pack(decision.watermark, decision.sequence)
@@ -171,24 +172,21 @@ class _View:
         return None if row is None else Found(sequence, decode_text(row))
 
 
-def _pass_on(
-    article: PreparedArticle, verdict: Verdict, kept: Print, state: State, watermark: int, sequence: int
-) -> Decision:
+def _pass_on(article: PreparedArticle, verdict: Verdict, state: State, watermark: int, sequence: int) -> Decision:
+    """Let an article go on. Of a copy no text is kept: what is like it is like its original."""
     fields = {name: getattr(article, name) for name in PreparedArticle.model_fields if name != "schema_"}
     # Validated when it was read: not once more.
     unique = UniqueArticle.model_construct(**fields, sequence=sequence, duplicate=verdict.duplicate)
-    observed = to_ms(article.observed_at)
-    text = TextRow(observed, article.id, kept.digest, kept.url_digest, kept.signature)
+    observed, kept = to_ms(article.observed_at), verdict.kept
     key = own_key(article.id)
     before = state.get(key)
-    own = OWN_ROW.pack(observed if before is None else max(observed_of(before), observed), sequence)
+    rows: list[Row] = [(key, OWN_ROW.pack(observed if before is None else max(observed_of(before), observed), sequence))]
+    text = None
+    if kept is not None:
+        text = TextRow(observed, article.id, kept.digest, kept.url_digest, kept.signature)
+        rows.append((text_key(sequence), text.encode()))
     return Decision(
-        (emission("unique", article.id, unique),),
-        {"in": 1, "out": 1},
-        watermark,
-        sequence,
-        ((text_key(sequence), text.encode()), (key, own)),
-        text,
+        (emission("unique", article.id, unique),), {"in": 1, "out": 1}, watermark, sequence, tuple(rows), text
     )
 
 

@@ -170,8 +170,9 @@ class ClusterStep:
         features = features_of(article)
         if (story := self._story_of(article.id, state)) is not None:
             return _Place(revise_story(story, article, features), new=False)
-        updated = article.duplicate.of if article.duplicate.kind == "update" else None
-        if updated is not None and (story := self._story_of(updated, state)) is not None:
+        # What it updates, or is an emitted copy of, tells its story.
+        other = article.duplicate.of
+        if other is not None and (story := self._story_of(other, state)) is not None:
             return _Place(join_story(story, article, features), new=False)
         fit = best_story(features, observed_ms(article), self._index, self._window, self._enough)
         if fit is not None:

@@ -56,6 +56,7 @@ def test_small_edits_are_near_and_carry_their_similarity() -> None:
     assert verdict.of == article(0, "").id
     # Two changed words touch ten of 296 shingles.
     assert verdict.similarity == pytest.approx(286 / 306, abs=0.01)
+    assert verdict.shared == verdict.containment == pytest.approx(286 / 296, abs=0.01)
 
 
 def test_the_threshold_is_a_setting() -> None:
@@ -73,7 +74,9 @@ def test_a_cut_copy_is_syndicated(share: float) -> None:
     wire = Wire()
     wire.send(article(0, text_of(1, 400)))
     verdict = wire.verdict(article(1, cut(text_of(1, 400), share), title="Another headline"))
-    assert (verdict.kind, verdict.of, verdict.similarity) == ("syndicated", article(0, "").id, 1.0)
+    assert (verdict.kind, verdict.of) == ("syndicated", article(0, "").id)
+    assert (verdict.shared, verdict.containment) == (1.0, 1.0)
+    assert verdict.similarity == pytest.approx(share, abs=0.01)
 
 
 def test_a_copy_with_byline_and_agency_line_is_a_copy() -> None:
@@ -86,8 +89,36 @@ def test_a_longer_text_that_contains_an_earlier_one_is_its_update() -> None:
     wire = Wire()
     wire.send(article(0, cut(text_of(1, 400), 0.4)))
     verdict = wire.verdict(article(1, text_of(1, 400)))
-    assert (verdict.kind, verdict.of, verdict.similarity) == ("update", article(0, "").id, 1.0)
+    assert (verdict.kind, verdict.of) == ("update", article(0, "").id)
+    assert verdict.containment == 1.0
+    assert verdict.shared == verdict.similarity == pytest.approx(0.4, abs=0.01)
     assert kinds(wire, article(2, text_of(1, 400))) == [("exact", 1)], "a copy of the update"
+
+
+def test_copies_may_be_emitted_and_say_what_they_are() -> None:
+    wire = Wire(deduplicate={"duplicates": "emit"})
+    wire.send(article(0, text_of(1)))
+    second = unique(wire.send(article(1, text_of(1))))
+    assert (second.sequence, second.duplicate.kind, second.duplicate.of) == (2, "exact", article(0, "").id)
+    wire.rebuild()
+    third = unique(wire.send(article(2, edited(text_of(1), (60,)))))
+    assert (third.sequence, third.duplicate.kind) == (3, "near")
+    assert third.duplicate.of == article(0, "").id, "copies are of the original, not of one another"
+    changed = unique(wire.send(article(1, text_of(2), revision=2)))
+    assert (changed.sequence, changed.duplicate.kind, changed.duplicate.of) == (4, "update", changed.id)
+    assert unique(wire.send(article(3, text_of(2)))).duplicate.of == changed.id
+
+
+def test_a_feed_may_have_rules_of_its_own() -> None:
+    own = {"https://feed1.example/rss": {"duplicates": "emit"}, "https://feed2.example/rss": {"similarity_min": 0.99}}
+    wire = Wire(deduplicate={"feeds": own})
+    wire.send(article(0, text_of(1, 300)))
+    near = edited(text_of(1, 300), (50, 200))
+    assert unique(wire.send(article(1, near))).duplicate.kind == "near"
+    assert wire.verdict(article(2, near)).kind != "near"
+    assert wire.verdict(article(3, near)).kind == "near"  # of a feed that has no rules, and so an outcome
+    (left_out,) = wire.send(article(6, near)).emissions
+    assert left_out.topic == "outcomes"
 
 
 def test_templates_with_other_facts_are_not_merged() -> None:

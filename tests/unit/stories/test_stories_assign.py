@@ -55,6 +55,13 @@ def test_embedding_and_transliterated_names_bring_two_languages_together() -> No
     assert apart[2] not in apart[:2]
 
 
+def test_an_emitted_copy_stands_in_the_story_of_its_original() -> None:
+    first = article(1, QUAKE)
+    copy = article(3, FINAL, duplicate=Duplicate(kind="syndicated", of=first.id))
+    wire = Wire().play([first, article(2, FINAL), copy])
+    assert wire.stories[2] == wire.stories[0] != wire.stories[1]
+
+
 def test_a_revision_and_an_update_stay_in_the_story() -> None:
     first = article(1, QUAKE)
     wire = Wire().play(
