@@ -11,6 +11,7 @@ COMMANDS = {
     "demo": "everything once, over bundled feeds; ends by itself",
     "doctor": "say what is wrong with this installation and its broker",
     "enrich": "raw articles as JSON lines in, enriched records out, without Kafka",
+    "explain": "why two articles are copies or not, and of one story or not",
     "feeds": "the feed list: import, add, remove, pause, resume, list, check, export",
     "ledger": "what was collected and how it ended",
     "namespaces": "list or delete the wires on this Kafka, such as those of replays",

@@ -154,9 +154,7 @@ def _compared(new: Print, old: TextRow | None) -> Overlap | None:
     return overlap(new.signature.shingles, old.signature.shingles)
 
 
-def _duplicate(
-    kind: Literal["update", "exact", "near", "syndicated"], of: str, shared: Overlap | None
-) -> Duplicate:
+def _duplicate(kind: Literal["update", "exact", "near", "syndicated"], of: str, shared: Overlap | None) -> Duplicate:
     if shared is None:
         return Duplicate(kind=kind, of=of)
     return Duplicate(

@@ -50,6 +50,11 @@ def split_words(text: str) -> Words:
     return Words(cased, " ".join(cased).casefold().split(" ") if cased else [])
 
 
+def word_spans(text: str) -> list[tuple[str, int, int]]:
+    """The words of a text as they are compared, each with its start and end in the text (code points)."""
+    return [(_compatible(found[0]).casefold(), *found.span()) for found in _WORD.finditer(text)]
+
+
 def long_digest(words: Words) -> bytes:
     """16 bytes that two longer texts share when their words are the same: the headline does not count."""
     return hashlib.blake2b(" ".join(words.folded).encode(errors="replace"), digest_size=16, person=b"long").digest()

@@ -180,7 +180,9 @@ def _pass_on(article: PreparedArticle, verdict: Verdict, state: State, watermark
     observed, kept = to_ms(article.observed_at), verdict.kept
     key = own_key(article.id)
     before = state.get(key)
-    rows: list[Row] = [(key, OWN_ROW.pack(observed if before is None else max(observed_of(before), observed), sequence))]
+    rows: list[Row] = [
+        (key, OWN_ROW.pack(observed if before is None else max(observed_of(before), observed), sequence))
+    ]
     text = None
     if kept is not None:
         text = TextRow(observed, article.id, kept.digest, kept.url_digest, kept.signature)
