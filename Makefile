@@ -43,7 +43,7 @@ imports: $(READY)
 	@touch $@
 
 bench: $(READY) .venv-bench/.ready
-	$(BIN)/python -m bench $(if $(DATA),--data $(DATA))
+	$(BIN)/python -m bench $(if $(DATA),--data $(DATA)) $(if $(TEXTS),--texts $(TEXTS))
 
 # The service under load for MINUTES (30); figures and plots in bench-results/.
 soak: $(READY) .venv-bench/.ready

@@ -1,8 +1,8 @@
-"""Every benchmark, one after the other: `python -m bench [--out FILE] [--data FOLDER] [--spacy PYTHON]`.
+"""Every benchmark, one after the other: `python -m bench [--out FILE] [--data FOLDER] [--texts FOLDER]`.
 
 Prints a table and appends JSON lines {name, value, unit, against, ratio, goal} to FILE. What needs texts of others (the
-bodies of real feeds) runs when `--data` names a folder of them. Nothing here fails on a slow machine: figures are
-ratios, CPU time and memory.
+bodies of real feeds, news texts) runs when `--data` and `--texts` name folders of them. Nothing here fails on a slow
+machine: figures are ratios, CPU time and memory.
 """
 
 import argparse
@@ -16,6 +16,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("bench-results/figures.jsonl"))
     parser.add_argument("--data", type=Path, help="a folder of real feed bodies")
+    parser.add_argument("--texts", type=Path, help="a folder of news texts, of which copies are made")
     parser.add_argument("--spacy", default=".venv-bench/bin/python")
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -24,6 +25,8 @@ def main() -> int:
     runs = [["bench.encoder", "--spacy", options.spacy, *out], ["bench.hops", *out], ["bench.rest", *out]]
     runs += [["bench.polls", *out], ["bench.grouping", *out], ["bench.replay", *out], ["bench.ledger", *out]]
     runs.append(["bench.polling", *out, *([str(options.data)] if options.data else [])])
+    if options.texts:
+        runs.append(["bench.copies", *out, str(options.texts)])
     failed = [run[0] for run in runs if subprocess.run([sys.executable, "-m", *run], check=False).returncode != 0]
     for name in failed:
         print(f"did not run to its end: {name}", file=sys.stderr)

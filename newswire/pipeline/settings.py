@@ -108,7 +108,7 @@ class DeduplicateSettings(Section):
     """
 
     window_seconds: int = 7 * DAY
-    similarity_min: float = Field(default=0.8, gt=0, le=1)
+    similarity_min: float = Field(default=0.5, gt=0, le=1)
     duplicates: CopyPolicy = "outcome"
     feeds: Mapping[str, FeedCopies] = Field(default_factory=dict)
 

@@ -4,10 +4,11 @@ The rules, in order; `of` is always an emitted article, the earliest in the wire
 
 1. An id that was emitted before: its next revision (update of itself), whatever the text.
 2. The same words (short texts: of title and text, signs included): exact.
-3. Jaccard similarity of the shingles at `similarity_min`, and no facts replaced: near.
-4. CONTAINED of the new text stands in an emitted one, and no facts replaced: syndicated (a cut copy).
+3. It has nearly all of an emitted text and adds much (WHOLE of the old one, less of the new): update, after 5.
+4. It is a part of an emitted text (WHOLE of the new one, less of the old), or CONTAINED of it stands there: syndicated,
+   a cut copy. Jaccard similarity of the shingles at `similarity_min`: near. For both, no facts are replaced.
 5. The canonical URL of an emitted article: update, since the text is another one.
-6. CONTAINED of an emitted text stands in this one, which adds much (else 4 would hold): update.
+6. What 3 says, or CONTAINED of an emitted text stands in this one: update.
 7. Otherwise it is new.
 
 Facts are words with digits and names. Where a text has many shingles of another but facts stand in place of its facts
@@ -27,7 +28,14 @@ from newswire.schemas import Duplicate, PreparedArticle
 
 WORDS_MIN = 30
 """A text of fewer words is short: too little to be told from other short ones by anything but equality."""
-CONTAINED = 0.8
+CONTAINED = 0.6
+"""The share of a text that stands in another one from which it is a cut copy of it, or the other one an update.
+
+Measured by `python -m bench.copies` on copies of which up to 30 % is edited: with this and a similarity of 0.5 98 % are
+found, with 0.8 and 0.8 69 %, of look-alikes as good as none either way, since their facts tell them apart.
+"""
+WHOLE = 0.8
+"""The share from which a text stands in another one as good as wholly, edits aside."""
 SAMPLE_MIN = 16
 """Fewer compared shingles prove nothing (a cut from a very long text)."""
 WHOLLY = Overlap(1.0, 1.0, 1.0, 0)
@@ -124,17 +132,24 @@ def _compare(
         # The facts last: comparing them costs the most, and most candidates share a phrase and no more.
         if shared.sample < SAMPLE_MIN or not alike or (shared.jaccard < 1 and facts_replaced(new, old)):
             continue
-        if shared.jaccard >= similarity_min:
-            duplicate = _duplicate("near", found.row.id, shared)
-            copies.append((0, -shared.jaccard, found.sequence, duplicate))
-        elif shared.of_new >= CONTAINED:
-            duplicate = _duplicate("syndicated", found.row.id, shared)
-            copies.append((1, -shared.of_new, found.sequence, duplicate))
-        elif shared.of_old >= CONTAINED:
-            duplicate = _duplicate("update", found.row.id, shared)
+        duplicate = _duplicate(_kind(shared, similarity_min), found.row.id, shared)
+        if duplicate.kind == "update":
             extended.append((-shared.of_old, found.sequence, duplicate))
+        elif duplicate.kind == "near":
+            copies.append((0, -shared.jaccard, found.sequence, duplicate))
+        else:
+            copies.append((1, -shared.of_new, found.sequence, duplicate))
     best = min(copies, key=lambda copy: copy[:3])[3] if copies else None
     return best, min(extended, key=lambda one: one[:2])[2] if extended else None
+
+
+def _kind(shared: Overlap, similarity_min: float) -> Literal["update", "near", "syndicated"]:
+    """What a text is that shares so much with an older one, their facts being the same."""
+    if shared.of_old >= WHOLE > shared.of_new:
+        return "update"
+    if shared.of_new >= WHOLE > shared.of_old or shared.jaccard < similarity_min:
+        return "syndicated" if shared.of_new >= CONTAINED else "update"
+    return "near"
 
 
 def facts_replaced(new: Signature, old: Signature) -> bool:
