@@ -37,6 +37,9 @@ There is no other broker to lead them, so an early end of the session only does 
 transactions whose partitions have no leader, and their records can never be read. A machine that slept wakes in time.
 """
 
+HEAP_FIRST_MB = 64
+"""The Java heap at the start, MiB; it grows with what lives."""
+
 RETENTION_CHECK_SECONDS = 60
 """How often the broker looks for records to drop: a retention of minutes is one then."""
 
@@ -45,8 +48,14 @@ def jvm_flags(settings: EmbeddedSettings) -> list[str]:
     """Flags of the Java process."""
     return [
         f"-Xmx{settings.heap_mb}m",
-        # One node with little load: the smallest collector and the fast compiler start sooner and stay smaller.
-        "-XX:+UseSerialGC",
+        # Else it begins with a 64th of the machine, which is all of it.
+        f"-Xms{min(HEAP_FIRST_MB, settings.heap_mb)}m",
+        # The serial collector fills all of -Xmx with garbage before it clears the old part: 300 MB resident after seven
+        # minutes and growing, where this one stands at 233.
+        "-XX:+UseG1GC",
+        "-XX:ParallelGCThreads=1",
+        "-XX:ConcGCThreads=1",
+        # One node with little load: the quick compiler starts sooner and stays smaller.
         "-XX:TieredStopAtLevel=1",
         "-Xss512k",
         "-XX:-UsePerfData",

@@ -33,7 +33,8 @@ it the buffers. Besides these a store keeps the indexes of at most OPEN_FILES fi
 OPEN_FILES: Final = 256
 _FILES_MANY: Final = 10_000
 _CACHE_ROW: Final = b"\0cache"
-_BUFFERS: Final = 32 << 20
+_BUFFERS: Final = 8 << 20
+_BLOCK: Final = 128 << 10  # of a buffer: with the default, 1 MB, eight stores would fill the buffers with nothing
 _log = structlog.get_logger("newswire.stage")
 _T = TypeVar("_T")
 
@@ -194,6 +195,7 @@ def _options() -> Any:
     options.set_block_based_table_factory(table)
     options.set_write_buffer_manager(buffers)
     options.set_write_buffer_size(WRITE_BUFFER)
+    options.set_arena_block_size(_BLOCK)
     options.set_max_open_files(OPEN_FILES)
     # After a bulk there are many files to merge: a write must not wait for that in the event loop.
     options.set_level_zero_slowdown_writes_trigger(_FILES_MANY)
