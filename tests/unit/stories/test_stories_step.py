@@ -197,6 +197,44 @@ def test_bad_input_costs_nothing_else(bad: dict[str, object]) -> None:
     assert wire.stories[1] == wire.stories[2] != wire.stories[0]
 
 
+def test_a_feed_that_names_everything_draws_no_story_to_itself() -> None:
+    nouns = [
+        "harbour",
+        "reactor",
+        "orchestra",
+        "glacier",
+        "tribunal",
+        "vaccine",
+        "airline",
+        "copper",
+        "marathon",
+        "senate",
+    ]
+    places = ["Vorkuta", "Leeds", "Lagos", "Lyon", "Osaka", "Quito", "Tampere", "Graz", "Porto", "Bergen"]
+
+    def report(sequence: int, event: int, words: str) -> AnalyzedArticle:
+        title = f"{nouns[event]} in {places[event]} {words}"
+        return article(sequence, title, entities=entities(places[event]), embedding=embedding(event, 0.3, sequence))
+
+    def stuffed(sequence: int) -> AnalyzedArticle:
+        return article(
+            sequence,
+            " ".join(nouns + places),
+            text=" ".join(nouns + places) * 20,
+            entities=entities(*places),
+            embedding=embedding(100),
+            feed=Feed(url="https://adversary.example/rss"),
+        )
+
+    wire = Wire().play(report(number + 1, number, "shuts after fire") for number in range(10))
+    wire.play(stuffed(number) for number in range(11, 311))
+    wire.play(report(number + 311, number, "stays shut") for number in range(10))
+    first, bad, last = wire.stories[:10], wire.stories[10:310], wire.stories[310:]
+    assert len(set(first)) == 10
+    assert last == first, "reports go on in the stories of their events"
+    assert len(set(bad) & set(first)) <= 1, "the stuffed articles are a story of their own, or add to one"
+
+
 def test_ten_thousand_like_texts_stay_one_bounded_story() -> None:
     wire = Wire()
     for sequence in range(1, 401):
