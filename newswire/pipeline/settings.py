@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -99,26 +99,38 @@ class FeedCopies(Section):
 
     duplicates: CopyPolicy | None = None
     similarity_min: float | None = Field(default=None, gt=0, le=1)
+    containment_min: float | None = Field(default=None, gt=0, le=1)
+
+
+class CopyRules(NamedTuple):
+    """What holds for the copies of one feed."""
+
+    duplicates: CopyPolicy
+    similarity_min: float
+    containment_min: float
 
 
 class DeduplicateSettings(Section):
-    """Copies. `window_seconds` is event time; `similarity_min` is the Jaccard similarity of word shingles.
+    """Copies. `window_seconds` is event time.
 
-    `feeds` has what is otherwise for a feed, by the URL that its articles carry.
+    A text is a copy of another one from a Jaccard similarity of their word shingles of `similarity_min`, or when
+    `containment_min` of it stands in the other. `feeds` has what is otherwise for a feed, by the URL that its articles
+    carry.
     """
 
     window_seconds: int = 7 * DAY
     similarity_min: float = Field(default=0.5, gt=0, le=1)
+    containment_min: float = Field(default=0.6, gt=0, le=1)
     duplicates: CopyPolicy = "outcome"
     feeds: Mapping[str, FeedCopies] = Field(default_factory=dict)
 
-    def rules_for(self, feed: str) -> tuple[CopyPolicy, float]:
-        """The policy and the similarity for the copies that a feed brings."""
-        own = self.feeds.get(feed, _AS_EVERYWHERE)
-        return own.duplicates or self.duplicates, own.similarity_min or self.similarity_min
-
-
-_AS_EVERYWHERE = FeedCopies()
+    def rules_for(self, feed: str) -> CopyRules:
+        """What holds for the copies that a feed brings."""
+        own = self.feeds.get(feed)
+        rules = CopyRules(self.duplicates, self.similarity_min, self.containment_min)
+        if own is None:
+            return rules
+        return rules._replace(**{name: value for name in rules._fields if (value := getattr(own, name)) is not None})
 
 
 class AnalyzeSettings(Section):

@@ -12,11 +12,11 @@ from aiokafka.errors import KafkaError
 
 from newswire.pipeline.broker.connect import connect
 from newswire.pipeline.cli.common import one_line_errors, with_settings
-from newswire.pipeline.duplicates.decide import CONTAINED, REPLACED_NAMES, REPLACED_NUMBERS, WORDS_MIN
+from newswire.pipeline.duplicates.decide import REPLACED_NAMES, REPLACED_NUMBERS, WORDS_MIN
 from newswire.pipeline.explain.read import Kept, read_articles
 from newswire.pipeline.explain.stories import StoryFit, fit_of
 from newswire.pipeline.explain.texts import TextComparison, compare_texts, shared_spans
-from newswire.pipeline.settings import Settings
+from newswire.pipeline.settings import CopyRules, Settings
 from newswire.pipeline.subscribe import NoSuchWire
 from newswire.schemas import Duplicate
 from newswire.schemas.common import NewerVersion, format_time
@@ -43,15 +43,15 @@ def command(settings: Settings, first: str, second: str, form: str) -> None:
         if id not in kept:
             raise click.ClickException(f"no text of an article {id!r} is kept")
     old, new = sorted((kept[first], kept[second]), key=lambda one: one.prepared.position)
-    _, similarity_min = settings.deduplicate.rules_for(new.prepared.feed.url)
-    texts = compare_texts(new.prepared, old.prepared, similarity_min)
+    rules = settings.deduplicate.rules_for(new.prepared.feed.url)
+    texts = compare_texts(new.prepared, old.prepared, rules)
     fit = None
     if old.analyzed is not None and new.analyzed is not None:
         fit = fit_of(new.analyzed, old.analyzed, settings.cluster.window_seconds)
     if form == "json":
-        click.echo(orjson.dumps(_as_object(old, new, texts, fit, settings, similarity_min)).decode())
+        click.echo(orjson.dumps(_as_object(old, new, texts, fit, settings, rules)).decode())
         return
-    lines = [*_told("earlier", old), *_told("later", new), "", *_texts(texts, similarity_min), ""]
+    lines = [*_told("earlier", old), *_told("later", new), "", *_texts(texts, rules), ""]
     lines += [*_stories(old, new, fit, settings.cluster.similarity_min), "", *_marked(old, new)]
     click.echo("\n".join(lines))
 
@@ -86,16 +86,16 @@ def _named(duplicate: Duplicate) -> str:
     return "repeats nothing" if duplicate.kind == "none" else f"{duplicate.kind} of {duplicate.of}"
 
 
-def _texts(texts: TextComparison, similarity_min: float) -> Iterable[str]:
+def _texts(texts: TextComparison, rules: CopyRules) -> Iterable[str]:
     kind = "no copy and no update" if texts.verdict.kind == "none" else texts.verdict.kind
     yield f"text     {kind} of the earlier one, if it had been the only one"
     if texts.overlap is None or texts.numbers is None or texts.names is None:
         yield f"         one of them is under {WORDS_MIN} words: title and text are the same or they are not"
         return
     jaccard, of_new, of_old, _ = texts.overlap
-    yield f"         similarity {jaccard:.4f}, a near copy from {similarity_min:g}"
-    yield f"         {of_new:.4f} of the later one in the earlier, a cut copy from {CONTAINED:g}"
-    yield f"         {of_old:.4f} of the earlier one in the later, an update from {CONTAINED:g}"
+    yield f"         similarity {jaccard:.4f}, a near copy from {rules.similarity_min:g}"
+    yield f"         {of_new:.4f} of the later one in the earlier, a cut copy from {rules.containment_min:g}"
+    yield f"         {of_old:.4f} of the earlier one in the later, an update from {rules.containment_min:g}"
     yield f"         replaced numbers {texts.numbers:.4f}, other news from {REPLACED_NUMBERS:g}"
     yield f"         replaced names {texts.names:.4f}, other news from {REPLACED_NAMES:g}"
 
@@ -126,7 +126,7 @@ def _marked(old: Kept, new: Kept) -> Iterable[str]:
 
 
 def _as_object(
-    old: Kept, new: Kept, texts: TextComparison, fit: StoryFit | None, settings: Settings, similarity_min: float
+    old: Kept, new: Kept, texts: TextComparison, fit: StoryFit | None, settings: Settings, rules: CopyRules
 ) -> dict[str, Any]:
     return {
         "earlier": _side(old),
@@ -136,7 +136,8 @@ def _as_object(
             "overlap": texts.overlap._asdict() if texts.overlap is not None else None,
             "numbers": texts.numbers,
             "names": texts.names,
-            "similarity_min": similarity_min,
+            "similarity_min": rules.similarity_min,
+            "containment_min": rules.containment_min,
         },
         "story": {**(asdict(fit) if fit is not None else {}), "similarity_min": settings.cluster.similarity_min},
         "shared": shared_spans(new.prepared.text, old.prepared.text),

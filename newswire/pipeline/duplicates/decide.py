@@ -5,11 +5,14 @@ The rules, in order; `of` is always an emitted article, the earliest in the wire
 1. An id that was emitted before: its next revision (update of itself), whatever the text.
 2. The same words (short texts: of title and text, signs included): exact.
 3. It has nearly all of an emitted text and adds much (WHOLE of the old one, less of the new): update, after 5.
-4. It is a part of an emitted text (WHOLE of the new one, less of the old), or CONTAINED of it stands there: syndicated,
-   a cut copy. Jaccard similarity of the shingles at `similarity_min`: near. For both, no facts are replaced.
+4. It is a part of an emitted text (WHOLE of the new one, less of the old), or `containment_min` of it stands there:
+   syndicated, a cut copy. Jaccard similarity of the shingles at `similarity_min`: near. No facts are replaced in either.
 5. The canonical URL of an emitted article: update, since the text is another one.
-6. What 3 says, or CONTAINED of an emitted text stands in this one: update.
+6. What 3 says, or `containment_min` of an emitted text stands in this one: update.
 7. Otherwise it is new.
+
+The thresholds were measured by `python -m bench.copies` on copies of which up to 30 % is edited: with a similarity of
+0.5 and a containment of 0.6 98 % are found, with 0.8 and 0.8 69 %; of look-alikes as good as none are merged either way.
 
 Facts are words with digits and names. Where a text has many shingles of another but facts stand in place of its facts
 (REPLACED_*), it is the same template with other news, or a correction, and no copy.
@@ -24,16 +27,11 @@ from urllib.parse import urlsplit
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import NO_URL, TextRow
 from newswire.pipeline.duplicates.signature import Overlap, Signature, overlap, overlaps, replaced_share, sign
+from newswire.pipeline.settings import CopyRules
 from newswire.schemas import Duplicate, PreparedArticle
 
 WORDS_MIN = 30
 """A text of fewer words is short: too little to be told from other short ones by anything but equality."""
-CONTAINED = 0.6
-"""The share of a text that stands in another one from which it is a cut copy of it, or the other one an update.
-
-Measured by `python -m bench.copies` on copies of which up to 30 % is edited: with this and a similarity of 0.5 98 % are
-found, with 0.8 and 0.8 69 %, of look-alikes as good as none either way, since their facts tell them apart.
-"""
 WHOLE = 0.8
 """The share from which a text stands in another one as good as wholly, edits aside."""
 SAMPLE_MIN = 16
@@ -100,8 +98,8 @@ def fingerprint(article: PreparedArticle) -> Print:
     return Print(long_digest(words), url, words)
 
 
-def decide(article: PreparedArticle, view: View, similarity_min: float) -> Verdict:
-    """Apply the rules above. `similarity_min` is the Jaccard similarity of a near copy, 0 to 1."""
+def decide(article: PreparedArticle, view: View, rules: CopyRules) -> Verdict:
+    """Apply the rules above; `rules` has their thresholds."""
     print_ = fingerprint(article)
     if article.retry or view.own(article.id):
         before = view.own_text(article.id)
@@ -110,7 +108,7 @@ def decide(article: PreparedArticle, view: View, similarity_min: float) -> Verdi
         return Verdict(_duplicate("exact", found.row.id, WHOLLY), None)
     extended: Duplicate | None = None
     if print_.signature is not None:
-        copy, extended = _compare(print_.signature, view.similar(print_.signature), similarity_min)
+        copy, extended = _compare(print_.signature, view.similar(print_.signature), rules)
         if copy is not None:
             return Verdict(copy, None)
     if print_.url_digest != NO_URL:
@@ -119,20 +117,19 @@ def decide(article: PreparedArticle, view: View, similarity_min: float) -> Verdi
     return Verdict(extended or Duplicate(), print_)
 
 
-def _compare(
-    new: Signature, candidates: list[Found], similarity_min: float
-) -> tuple[Duplicate | None, Duplicate | None]:
+def _compare(new: Signature, candidates: list[Found], rules: CopyRules) -> tuple[Duplicate | None, Duplicate | None]:
     """The best copy among the candidates and, for want of one, the text that the new one extends most surely."""
     copies: list[tuple[int, float, int, Duplicate]] = []
     extended: list[tuple[float, int, Duplicate]] = []
     signed = [(found, found.row.signature) for found in candidates if found.row.signature is not None]
     shares = overlaps(new.shingles, [old.shingles for _, old in signed]) if signed else []
     for (found, old), shared in zip(signed, shares, strict=True):
-        alike = shared.jaccard >= similarity_min or max(shared.of_new, shared.of_old) >= CONTAINED
+        contained = max(shared.of_new, shared.of_old) >= rules.containment_min
+        alike = contained or shared.jaccard >= rules.similarity_min
         # The facts last: comparing them costs the most, and most candidates share a phrase and no more.
         if shared.sample < SAMPLE_MIN or not alike or (shared.jaccard < 1 and facts_replaced(new, old)):
             continue
-        duplicate = _duplicate(_kind(shared, similarity_min), found.row.id, shared)
+        duplicate = _duplicate(_kind(shared, rules), found.row.id, shared)
         if duplicate.kind == "update":
             extended.append((-shared.of_old, found.sequence, duplicate))
         elif duplicate.kind == "near":
@@ -143,12 +140,12 @@ def _compare(
     return best, min(extended, key=lambda one: one[:2])[2] if extended else None
 
 
-def _kind(shared: Overlap, similarity_min: float) -> Literal["update", "near", "syndicated"]:
+def _kind(shared: Overlap, rules: CopyRules) -> Literal["update", "near", "syndicated"]:
     """What a text is that shares so much with an older one, their facts being the same."""
     if shared.of_old >= WHOLE > shared.of_new:
         return "update"
-    if shared.of_new >= WHOLE > shared.of_old or shared.jaccard < similarity_min:
-        return "syndicated" if shared.of_new >= CONTAINED else "update"
+    if shared.of_new >= WHOLE > shared.of_old or shared.jaccard < rules.similarity_min:
+        return "syndicated" if shared.of_new >= rules.containment_min else "update"
     return "near"
 
 

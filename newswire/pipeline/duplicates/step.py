@@ -106,9 +106,9 @@ class DeduplicateStep:
         observed = to_ms(article.observed_at)
         watermark = max(watermark, observed)
         view = _View(state, self._index, watermark - self._window_ms, watermark - self._own_window_ms)
-        policy, similarity_min = self._rules.rules_for(article.feed.url)
-        verdict = decide(article, view, similarity_min)
-        if verdict.kept is None and policy == "outcome":
+        rules = self._rules.rules_for(article.feed.url)
+        verdict = decide(article, view, rules)
+        if verdict.kept is None and rules.duplicates == "outcome":
             return _copy(article, verdict, watermark, sequence)
         return _pass_on(article, verdict, state, watermark, sequence + 1)
 

@@ -6,6 +6,7 @@ from newswire.pipeline.duplicates.decide import Found, Print, decide, fingerprin
 from newswire.pipeline.duplicates.normalise import word_spans
 from newswire.pipeline.duplicates.rows import TextRow
 from newswire.pipeline.duplicates.signature import SHINGLE_WORDS, Overlap, Signature, overlap, replaced_share
+from newswire.pipeline.settings import CopyRules
 from newswire.pipeline.text.dates import to_ms
 from newswire.schemas import Duplicate, PreparedArticle
 
@@ -24,10 +25,10 @@ class TextComparison:
     names: float | None
 
 
-def compare_texts(new: PreparedArticle, old: PreparedArticle, similarity_min: float) -> TextComparison:
+def compare_texts(new: PreparedArticle, old: PreparedArticle, rules: CopyRules) -> TextComparison:
     """Decide an article by the rules of the stage, with `old` as the one that was emitted before it."""
     own, other = fingerprint(new), fingerprint(old)
-    verdict = decide(new, _Only(old, other), similarity_min).duplicate
+    verdict = decide(new, _Only(old, other), rules).duplicate
     if own.signature is None or other.signature is None:
         return TextComparison(verdict, None, None, None)
     numbers, names = replaced_share(own.signature, other.signature)

@@ -69,6 +69,14 @@ def test_the_threshold_is_a_setting() -> None:
     assert loose.verdict(article(1, changed)).kind == "near"
 
 
+def test_the_part_that_makes_a_cut_copy_is_a_setting() -> None:
+    half_new = cut(text_of(1, 200), 0.7) + " " + text_of(2, 60).lower()  # which names nothing else
+    for least, kind in ((0.6, "syndicated"), (0.8, "none")):
+        wire = Wire(deduplicate={"containment_min": least, "similarity_min": 0.6})
+        wire.send(article(0, text_of(1, 200)))
+        assert wire.verdict(article(1, half_new)).kind == kind
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 def test_a_cut_copy_is_syndicated(share: float) -> None:
     wire = Wire()

@@ -8,33 +8,45 @@ from hypothesis import strategies as st
 
 from newswire.pipeline.duplicates.normalise import word_spans
 from newswire.pipeline.explain.texts import compare_texts, shared_spans
+from newswire.pipeline.settings import CopyRules
 from tests.unit.duplicates.articles import article, text_of
+
+
+def rules(similarity_min: float) -> CopyRules:
+    return CopyRules("outcome", similarity_min, 0.6)
 
 
 def test_the_verdict_and_its_evidence() -> None:
     words = text_of(1, 300).split()
     words[50] = words[200] = "quite"
-    found = compare_texts(article(1, " ".join(words)), article(0, text_of(1, 300)), 0.8)
+    found = compare_texts(article(1, " ".join(words)), article(0, text_of(1, 300)), rules(0.8))
     assert (found.verdict.kind, found.verdict.of) == ("near", article(0, "").id)
     assert found.overlap is not None
     assert found.verdict.similarity == round(found.overlap.jaccard, 4)
     assert (found.numbers, found.names) == (0.0, 0.0)
-    assert compare_texts(article(1, " ".join(words)), article(0, text_of(1, 300)), 0.99).verdict.kind == "syndicated"
+    assert (
+        compare_texts(article(1, " ".join(words)), article(0, text_of(1, 300)), rules(0.99)).verdict.kind
+        == "syndicated"
+    )
 
 
 def test_other_facts_are_told_apart_from_copies() -> None:
     text = "Shares of {} fell {} % on Tuesday after the company reported earnings of {} million euros. " + text_of(
         3, 40
     )
-    found = compare_texts(article(1, text.format("Acme", 3, 70)), article(0, text.format("Corvus", 5, 80)), 0.5)
+    found = compare_texts(article(1, text.format("Acme", 3, 70)), article(0, text.format("Corvus", 5, 80)), rules(0.5))
     assert found.verdict.kind == "none"
     assert found.numbers == 1.0
 
 
 def test_short_texts_are_the_same_or_not() -> None:
-    same = compare_texts(article(1, "Rain again", title="Weather"), article(0, "rain AGAIN.", title="Weather"), 0.8)
+    same = compare_texts(
+        article(1, "Rain again", title="Weather"), article(0, "rain AGAIN.", title="Weather"), rules(0.8)
+    )
     assert (same.verdict.kind, same.overlap) == ("exact", None)
-    other = compare_texts(article(1, "Sun again", title="Weather"), article(0, "Rain again", title="Weather"), 0.8)
+    other = compare_texts(
+        article(1, "Sun again", title="Weather"), article(0, "Rain again", title="Weather"), rules(0.8)
+    )
     assert other.verdict.kind == "none"
 
 
