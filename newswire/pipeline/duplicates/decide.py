@@ -6,13 +6,13 @@ The rules, in order; `of` is always an emitted article, the earliest in the wire
 2. The same words (short texts: of title and text, signs included): exact.
 3. It has nearly all of an emitted text and adds much (WHOLE of the old one, less of the new): update, after 5.
 4. It is a part of an emitted text (WHOLE of the new one, less of the old), or `containment_min` of it stands there:
-   syndicated, a cut copy. Jaccard similarity of the shingles at `similarity_min`: near. No facts are replaced in either.
+   syndicated, a cut copy. Jaccard similarity of the shingles at `similarity_min`: near. Neither with facts replaced.
 5. The canonical URL of an emitted article: update, since the text is another one.
 6. What 3 says, or `containment_min` of an emitted text stands in this one: update.
 7. Otherwise it is new.
 
 The thresholds were measured by `python -m bench.copies` on copies of which up to 30 % is edited: with a similarity of
-0.5 and a containment of 0.6 98 % are found, with 0.8 and 0.8 69 %; of look-alikes as good as none are merged either way.
+0.5 and a containment of 0.6 98 % are found, with 0.8 and 0.8 69 %; of look-alikes next to none are merged either way.
 
 Facts are words with digits and names. Where a text has many shingles of another but facts stand in place of its facts
 (REPLACED_*), it is the same template with other news, or a correction, and no copy.
