@@ -58,7 +58,7 @@ async def test_two_articles_are_explained(kafka: "Kafka", namespace: str, tmp_pa
     assert code == 0
     assert "emitted; repeats nothing" in out
     assert "text     no copy and no update" in out
-    assert "similarity 0.0000, a near copy from 0.8" in out
+    assert "similarity 0.0000, a near copy from 0.5" in out
     assert "score" in out or "nothing in common" in out
 
     code, out = await explain(ids[3], ids[0])
