@@ -1,6 +1,5 @@
 """`newswire explain`: why two articles are copies of one another or not, and of one story or not."""
 
-import asyncio
 import sys
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -8,18 +7,16 @@ from typing import Any
 
 import click
 import orjson
-from aiokafka.errors import KafkaError
 
-from newswire.pipeline.broker.connect import connect
-from newswire.pipeline.cli.common import one_line_errors, with_settings
+from newswire.pipeline.cli.common import with_settings
+from newswire.pipeline.cli.connected import run_connected
 from newswire.pipeline.duplicates.decide import REPLACED_NAMES, REPLACED_NUMBERS, WORDS_MIN
 from newswire.pipeline.explain.read import Kept, read_articles
 from newswire.pipeline.explain.stories import StoryFit, fit_of
 from newswire.pipeline.explain.texts import TextComparison, compare_texts, shared_spans
 from newswire.pipeline.settings import CopyRules, Settings
-from newswire.pipeline.subscribe import NoSuchWire
 from newswire.schemas import Duplicate
-from newswire.schemas.common import NewerVersion, format_time
+from newswire.schemas.common import format_time
 
 BEGIN, END = "\u27e6", "\u27e7"
 """Around what is shared, where there are no colours."""
@@ -38,7 +35,9 @@ def command(settings: Settings, first: str, second: str, form: str) -> None:
     """
     if first == second:
         raise click.UsageError("the two ids are the same")
-    kept = _read(settings, (first, second))
+    kept = run_connected(
+        settings, lambda at: read_articles(at.bootstrap_servers, at.options, settings.namespace, (first, second))
+    )
     for id in (first, second):
         if id not in kept:
             raise click.ClickException(f"no text of an article {id!r} is kept")
@@ -54,18 +53,6 @@ def command(settings: Settings, first: str, second: str, form: str) -> None:
     lines = [*_told("earlier", old), *_told("later", new), "", *_texts(texts, rules), ""]
     lines += [*_stories(old, new, fit, settings.cluster.similarity_min), "", *_marked(old, new)]
     click.echo("\n".join(lines))
-
-
-def _read(settings: Settings, ids: tuple[str, str]) -> dict[str, Kept]:
-    async def connected() -> dict[str, Kept]:
-        async with connect(settings, topics=False) as at:
-            return await read_articles(at.bootstrap_servers, at.options, settings.namespace, ids)
-
-    with one_line_errors():
-        try:
-            return asyncio.run(connected())
-        except (NoSuchWire, NewerVersion, KafkaError) as error:
-            raise click.ClickException(str(error)) from None
 
 
 def _told(which: str, one: Kept) -> Iterable[str]:

@@ -1,25 +1,18 @@
 """`newswire namespaces`: list and delete the wires that stand on this Kafka, most of them made by replays."""
 
-import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TypeVar
 
 import click
 import orjson
-from aiokafka.errors import KafkaError
 from rich.console import Console
 from rich.table import Table
 
-from newswire.pipeline.broker.connect import connect
-from newswire.pipeline.cli.common import one_line_errors, with_settings
+from newswire.pipeline.cli.common import with_settings
+from newswire.pipeline.cli.connected import run_connected
 from newswire.pipeline.cli.replay import LIVE
-from newswire.pipeline.connection import Connection
 from newswire.pipeline.namespaces import Overview, remove, survey
 from newswire.pipeline.settings import Settings
-
-T = TypeVar("T")
 
 COLUMNS = ("namespace", "what it is", "collected", "enriched", "in use by")
 
@@ -34,7 +27,7 @@ def command() -> None:
 @with_settings
 def list_command(settings: Settings, as_json: bool) -> None:
     """Every namespace: what it is, how many articles it collected and enriched, and who works on it now."""
-    found = _run(settings, survey)
+    found = run_connected(settings, survey)
     if as_json:
         for one in found:
             click.echo(orjson.dumps(_as_object(one)).decode())
@@ -64,22 +57,10 @@ def delete(settings: Settings, name: str, yes: bool, live: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("nobody can be asked here: --yes says that all records of the namespace may go")
         click.confirm(f"Delete {name} with all its records?", abort=True)
-    deleted = _run(settings, lambda connection: remove(settings, connection, name))
+    deleted = run_connected(settings, lambda connection: remove(settings, connection, name))
     if not deleted:
         raise click.ClickException(f"there is no namespace {name!r} (newswire namespaces list)")
     click.echo(f"deleted {name}: {deleted} topics")
-
-
-def _run(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        async with connect(settings, topics=False) as connection:
-            return await work(connection)
-
-    with one_line_errors():
-        try:
-            return asyncio.run(connected())
-        except KafkaError as error:
-            raise click.ClickException(str(error)) from None
 
 
 def _as_object(one: Overview) -> dict[str, object]:

@@ -1,25 +1,18 @@
 """`newswire stories`: the stories of the wire as a reader wants them, and the articles of one."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import click
-from aiokafka.errors import KafkaError
 
-from newswire.pipeline.broker.connect import connect
-from newswire.pipeline.cli.common import one_line_errors, with_settings
+from newswire.pipeline.cli.common import with_settings
+from newswire.pipeline.cli.connected import run_connected
 from newswire.pipeline.cli.subscribe import MomentType
-from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
-from newswire.pipeline.subscribe import NoSuchWire
 from newswire.pipeline.subscribe.stories import Members, read_members, read_stories
 from newswire.schemas import Duplicate, EnrichedArticle, Outcome, Story
-from newswire.schemas.common import NewerVersion, format_time
-
-T = TypeVar("T")
+from newswire.schemas.common import format_time
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 ENTITIES_SHOWN = 8
@@ -58,7 +51,7 @@ def command(context: click.Context, settings: Settings, since: datetime | None, 
         given = {name: context.params[name] for name in ("config", "namespace") if context.params[name] is not None}
         context.default_map = {context.invoked_subcommand: given}
         return
-    found = _run(settings, lambda at: read_stories(at.bootstrap_servers, at.options, settings.namespace))
+    found = run_connected(settings, lambda at: read_stories(at.bootstrap_servers, at.options, settings.namespace))
     chosen = [story for story in found if since is None or story.last >= since][:limit]
     for story in chosen:
         click.echo(story.encode().decode() if form == "json" else "\n".join(_summary(story)) + "\n")
@@ -75,7 +68,7 @@ def show(settings: Settings, id: str, form: str) -> None:
 
     `json` is an object a line: the records of `enriched`, then the outcomes of the copies.
     """
-    members = _run(settings, lambda at: read_members(at.bootstrap_servers, at.options, settings.namespace, id))
+    members = run_connected(settings, lambda at: read_members(at.bootstrap_servers, at.options, settings.namespace, id))
     if not members.articles:
         raise click.ClickException(f"no article of a story {id!r} is kept (newswire stories)")
     if form == "json":
@@ -84,18 +77,6 @@ def show(settings: Settings, id: str, form: str) -> None:
         lines = _told(members)
     for line in lines:
         click.echo(line)
-
-
-def _run(settings: Settings, work: Callable[[Connection], Awaitable[T]]) -> T:
-    async def connected() -> T:
-        async with connect(settings, topics=False) as connection:
-            return await work(connection)
-
-    with one_line_errors():
-        try:
-            return asyncio.run(connected())
-        except (NoSuchWire, NewerVersion, KafkaError) as error:
-            raise click.ClickException(str(error)) from None
 
 
 def _summary(story: Story) -> Iterable[str]:
