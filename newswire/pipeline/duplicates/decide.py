@@ -144,9 +144,12 @@ def _kind(shared: Overlap, rules: CopyRules) -> Literal["update", "near", "syndi
     """What a text is that shares so much with an older one, their facts being the same."""
     if shared.of_old >= WHOLE > shared.of_new:
         return "update"
-    if shared.of_new >= WHOLE > shared.of_old or shared.jaccard < rules.similarity_min:
-        return "syndicated" if shared.of_new >= rules.containment_min else "update"
-    return "near"
+    contained = shared.of_new >= rules.containment_min
+    if contained and shared.of_new >= WHOLE > shared.of_old:
+        return "syndicated"
+    if shared.jaccard >= rules.similarity_min:
+        return "near"
+    return "syndicated" if contained else "update"
 
 
 def facts_replaced(new: Signature, old: Signature) -> bool:

@@ -77,6 +77,15 @@ def test_the_part_that_makes_a_cut_copy_is_a_setting() -> None:
         assert wire.verdict(article(1, half_new)).kind == kind
 
 
+def test_a_part_that_is_too_small_for_a_cut_copy_may_still_be_a_near_one() -> None:
+    wire = Wire(deduplicate={"containment_min": 0.95, "similarity_min": 0.5})
+    wire.send(article(0, text_of(1, 200)))
+    verdict = wire.verdict(article(1, cut(text_of(1, 200), 0.7) + " " + text_of(2, 12).lower()))
+    assert verdict.shared is not None
+    assert 0.8 < verdict.shared < 0.95
+    assert verdict.kind == "near"
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7])
 def test_a_cut_copy_is_syndicated(share: float) -> None:
     wire = Wire()
