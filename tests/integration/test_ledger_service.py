@@ -39,10 +39,11 @@ async def ledger_of(settings: Settings) -> Ledger:
 
 
 class SlowSubscriber:
-    """A subscriber that does not go on from its first article until it is told."""
+    """A subscriber that does not go on from its first article until it is told, and ends with the wanted one."""
 
     def __init__(self) -> None:
         self.seen: list[int] = []
+        self.wanted = 0
         self.go_on = asyncio.Event()
 
     async def read(self, settings: Settings) -> None:
@@ -51,6 +52,8 @@ class SlowSubscriber:
             async for article in articles:
                 self.seen.append(article.sequence)
                 await self.go_on.wait()
+                if len(self.seen) >= self.wanted:
+                    return
 
 
 async def test_it_balances_at_every_moment_though_workers_are_killed(
@@ -61,9 +64,10 @@ async def test_it_balances_at_every_moment_though_workers_are_killed(
     settings = wire_settings(namespace, tmp_path, kafka.bootstrap_servers)
     readings: list[Ledger] = []
     slow = SlowSubscriber()
+    all_done = asyncio.Event()
 
     async def read_on() -> None:
-        while True:
+        while not all_done.is_set():
             readings.append(await ledger_of(settings))
 
     async with connect(settings) as connection, running_service(settings, connection) as service:
@@ -76,14 +80,14 @@ async def test_it_balances_at_every_moment_though_workers_are_killed(
         await feeding
         outcomes = [json.loads(value) for value in await read_topic(settings, "outcomes", count=len(lines))]
         assert len(slow.seen) == 1, "all of it was done while a subscriber stood still"
+        emitted = slow.wanted = sum(outcome["outcome"] in ("emitted", "updated") for outcome in outcomes)
         slow.go_on.set()
-        emitted = sum(outcome["outcome"] in ("emitted", "updated") for outcome in outcomes)
-        async with asyncio.timeout(30):
-            while len(slow.seen) < emitted:  # noqa: ASYNC110 - an iterator has no event
-                await asyncio.sleep(0.05)
-        for task in (reading, subscribing):
-            task.cancel()
-            await asyncio.wait([task])
+        # Not cancelled: aiokafka's close swallows a cancellation that comes while it awaits its own tasks.
+        all_done.set()
+        _, open_still = await asyncio.wait([reading, subscribing], timeout=30)
+        assert not open_still
+        await reading
+        await subscribing
     assert slow.seen == list(range(1, emitted + 1))
     assert [ledger.faults for ledger in readings if ledger.faults] == []
     assert len(readings) >= 20
