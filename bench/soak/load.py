@@ -3,7 +3,7 @@
 import random
 from typing import Protocol
 
-BACKLOG = 200
+BACKLOG = 300
 """Articles under way at full speed: enough for the encoder never to wait, few enough for a slow one's retention."""
 BEHIND_SECONDS = 10.0
 BEHIND_MIN = 100

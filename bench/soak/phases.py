@@ -7,7 +7,7 @@ WINDOW_SECONDS = 30
 """The window of each stage, of event time: several of them are over before the end of the warm-up."""
 RETENTION_SECONDS = 60
 """How long each log is kept, which is the least that an embedded broker can do."""
-POLL_SECONDS = 4
+POLL_SECONDS = 5
 FEEDS = 300
 
 CONFIG = """\

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import orjson
+
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.counters import COUNTED
 from newswire.pipeline.settings import Settings
@@ -66,6 +68,19 @@ class Worker:
         return file.read_text()
 
 
+def sequence_of(value: bytes | None) -> int:
+    """The place in the wire of a record of `unique`; 0 for what is none.
+
+    Articles that come together stand on several partitions. One that is analysed before its turn waits at cluster for
+    those before it: a tenth of them for 80 ms and more, at half of full speed.
+    """
+    try:
+        found = orjson.loads(value or b"")["sequence"]
+    except (ValueError, TypeError, LookupError):
+        return 0
+    return found if isinstance(found, int) else 0
+
+
 def stage_config(worker: Worker, role: str) -> StageConfig:
     """The configuration of a role's stage in this worker."""
     settings = worker.settings
@@ -79,6 +94,7 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         state_dir=worker.folder,
         state_version=STATE_FORMATS[role].version,
         state_oldest=STATE_FORMATS[role].oldest,
+        number=sequence_of if role == "analyze" else None,
         work_seconds={"analyze": settings.analyze.work_seconds, "cluster": CLUSTER_SECONDS}.get(role),
         session_timeout_ms=settings.kafka.session_timeout_ms,
         transaction_timeout_ms=settings.kafka.transaction_timeout_ms,

@@ -6,6 +6,7 @@ import math
 import socket
 from contextlib import suppress
 from typing import Protocol
+from zlib import crc32
 
 from newswire.pipeline.archive.recorder import Recorder
 from newswire.pipeline.archive.write import ArchiveWriter
@@ -22,6 +23,7 @@ from newswire.pipeline.state import State
 
 _SLEEP_MAX = 3_600.0
 GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
+MOMENTS = 4
 
 QUIET_SECONDS = 1.5
 """How long a poll without a document waits for others to share its transaction, which costs more than the poll in it.
@@ -74,9 +76,6 @@ class PartitionPoller:
         self._clock = clock
         self._recorder = recorder
         self._feeds: dict[str, FeedState] = {}
-        # A row names a whole second. With one moment for all of its feeds, what is new in them comes at once and waits
-        # for each other; one for each feed would wake this up for each poll, half as much CPU again for a quiet one.
-        self._moment = moment_of(partition.number)
         self._due: list[tuple[float, str]] = []
         self._polls: dict[str, asyncio.Task[None]] = {}
         self._quiet: list[Poll] = []  # finished without a document, not submitted yet
@@ -113,7 +112,7 @@ class PartitionPoller:
 
     def _put(self, feed: FeedState) -> None:
         self._feeds[feed.url] = feed
-        due = feed.next_poll_at + self._moment
+        due = feed.next_poll_at + moment_of(self._partition.number, feed.url)
         heapq.heappush(self._due, (due, feed.url))
         # Only for a feed that is due earlier: 50 refreshes a second would be as many wake-ups, and most for nothing.
         if due < self._wakes_at and self._sleep is not None:
@@ -169,9 +168,13 @@ class PartitionPoller:
             await self._partition.submit(polls)
 
 
-def moment_of(partition: int) -> float:
-    """When in each second a partition's feeds are polled, from 0 to 1; spread evenly, however many there are."""
-    return partition * GOLDEN_RATIO % 1.0
+def moment_of(partition: int, url: str) -> float:
+    """When in its second a feed is polled, from 0 to 1: MOMENTS of each partition, spread evenly over all of them.
+
+    A feed's row names a whole second. With one moment for all of a partition's feeds what is new in them comes at once
+    and waits for each other; one for each feed would wake the poller up for each poll.
+    """
+    return (partition * MOMENTS + crc32(url.encode(errors="replace")) % MOMENTS) * GOLDEN_RATIO % 1.0
 
 
 def _patience(feed: FeedState, poll: Poll) -> float:

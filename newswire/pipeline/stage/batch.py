@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _choose_partition = DefaultPartitioner()
 
-LEAST_SECONDS: Final = 0.05
+LEAST_SECONDS: Final = 0.02
 """Work that is worth a transaction of its own, which takes some 5 ms of CPU here and in the broker."""
 LEAST_SHARE: Final = 0.125
 """A batch may end early with this part of what waits: so a transaction delays nothing by more than a part of what the

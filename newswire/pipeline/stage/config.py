@@ -1,6 +1,6 @@
 """What a stage is told when it is made."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,8 @@ class StageConfig:
     `cache_max_age_s` must be well below the changelog's delete.retention.ms. `ledger` is a compacted topic with one
     partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too.
     `state_version` is that of the format of the state's rows: a state of a later one, or of one before `state_oldest`,
-    is refused. Raises ValueError on settings that contradict each other.
+    is refused. `number` reads from a record's value what orders records that came in one millisecond on several
+    partitions; it raises nothing. Raises ValueError on settings that contradict each other.
     """
 
     namespace: str
@@ -46,6 +47,7 @@ class StageConfig:
     ledger_rows: tuple[bytes, ...] = ()
     state_version: int = 1
     state_oldest: int = 1
+    number: Callable[[bytes | None], int] | None = None
     client_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

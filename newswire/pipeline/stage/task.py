@@ -35,7 +35,7 @@ from newswire.pipeline.stage.rocks import RocksStore
 from newswire.pipeline.stage.source import Source
 from newswire.pipeline.stage.store import DictStore, StateStore
 from newswire.pipeline.stage.transaction import commit
-from newswire.pipeline.stage.turns import Turns
+from newswire.pipeline.stage.turns import Since, Turns
 
 _CLOSE_SECONDS: Final = 5.0
 _LOCK_SECONDS: Final = 5.0  # the lock of a killed owner may outlive it by a moment
@@ -299,10 +299,12 @@ class PartitionTask:
                 self.waiting.end()
             self._busy = False
 
-    def _since(self, source: Source) -> float:
-        """Since when (Unix ms) the next record has been waiting; what was submitted waits since now."""
+    def _since(self, source: Source) -> Since:
+        """Since when the next record has been waiting; what was submitted waits since now."""
         records = source.peek(1)
-        return float(records[0].timestamp) if records else time.time() * 1000
+        if not records:
+            return time.time() * 1000, 0
+        return float(records[0].timestamp), self._config.number(records[0].value) if self._config.number else 0
 
     def _cut(self, source: Source, handle: Partition) -> Batch:
         """The next batch; a record on which a process ended before comes alone, so that it takes nothing with it."""

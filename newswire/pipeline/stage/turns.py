@@ -9,25 +9,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from heapq import heappop, heappush
 
+Since = tuple[float, int]
+"""Since when the record has waited (Unix ms), and a number that orders records of one millisecond."""
+
 
 class Turns:
-    """Hands one turn round; not thread-safe."""
+    """Hands one turn round, the smallest `Since` first, then who asked first; not thread-safe."""
 
     def __init__(self) -> None:
         self._taken = False
         self._asked = 0
-        self._waiting: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Since, int, asyncio.Future[None]]] = []
 
     @asynccontextmanager
-    async def turn(self, since: float) -> AsyncIterator[None]:
-        """Wait for the turn and hold it while the block lasts; the smallest `since` first, then who asked first."""
+    async def turn(self, since: Since) -> AsyncIterator[None]:
+        """Wait for the turn and hold it while the block lasts."""
         await self._take(since)
         try:
             yield
         finally:
             self._pass_on()
 
-    async def _take(self, since: float) -> None:
+    async def _take(self, since: Since) -> None:
         if not self._taken:
             self._taken = True
             return

@@ -12,7 +12,7 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from newswire.pipeline.feeds import collector as collector_module
-from newswire.pipeline.feeds.collector import Collector, PartitionPoller, moment_of
+from newswire.pipeline.feeds.collector import MOMENTS, Collector, PartitionPoller, moment_of
 from newswire.pipeline.feeds.feedstate import FeedState, load
 from newswire.pipeline.feeds.polls import Poll
 from newswire.pipeline.feeds.step import CollectStep
@@ -165,13 +165,13 @@ async def test_the_life_of_a_feed(make: Callable[..., Harness]) -> None:
         assert (row.new, row.changed, row.seen_again, row.etag) == (3, 1, 1, '"2"')
 
 
-async def test_a_partition_polls_at_its_own_moment_of_the_second(make: Callable[..., Harness]) -> None:
+async def test_a_feed_is_polled_at_its_own_moment_of_the_second(make: Callable[..., Harness]) -> None:
     harness, feed = make(), Site()
     async with site(feed.answer) as url:
         await harness.open()
         harness.add(url)
         await harness.take()
-        due = harness.feed(url).next_poll_at + moment_of(harness.number)
+        due = harness.feed(url).next_poll_at + moment_of(harness.number, url)
         harness.clock.move(due - 0.1 - harness.clock.now().timestamp())
         assert harness.clock.now().timestamp() > harness.feed(url).next_poll_at
         assert await harness.idle()
@@ -180,9 +180,11 @@ async def test_a_partition_polls_at_its_own_moment_of_the_second(make: Callable[
         assert len(feed.asked) == 2
 
 
-def test_the_partitions_moments_are_spread_over_the_second() -> None:
-    for count in (2, 3, 8, 32):
-        moments = sorted(moment_of(number) for number in range(count))
+def test_the_moments_are_spread_over_the_second() -> None:
+    for count in (1, 2, 3, 8, 32):
+        moments = sorted({moment_of(number, f"https://site.example/{n}") for number in range(count) for n in range(99)})
+        count *= MOMENTS
+        assert len(moments) == count
         gaps = [after - before for before, after in itertools.pairwise([*moments, moments[0] + 1])]
         assert max(gaps) < 2.7 / count
         assert min(gaps) > 0.3 / count
