@@ -16,7 +16,7 @@ STATE_FORMATS: Final = MappingProxyType(
     {
         "collect": StateFormat(1, 1),
         "prepare": StateFormat(1, 1),
-        "deduplicate": StateFormat(1, 1),
+        "deduplicate": StateFormat(2, 1),
         "analyze": StateFormat(1, 1),
         "cluster": StateFormat(2, 1),
     }

@@ -14,6 +14,9 @@ The rules, in order; `of` is always an emitted article, the earliest in the wire
 The thresholds were measured by `python -m bench.copies` on copies of which up to 30 % is edited: with a similarity of
 0.5 and a containment of 0.6 98 % are found, with 0.8 and 0.8 69 %; of look-alikes next to none are merged either way.
 
+Of the shingles those are left out that are boilerplate (boilerplate.py). And no copy in 4, since it is a column of
+another day, is a text of the same feed that was seen COLUMN_MS or more apart and differs by more than a few words.
+
 Facts are words with digits and names. Where a text has many shingles of another but facts stand in place of its facts
 (REPLACED_*), it is the same template with other news, or a correction, and no copy.
 """
@@ -24,10 +27,12 @@ from functools import cached_property
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from newswire.pipeline.duplicates.boilerplate import FeedText, boilerplate, feed_digest, without
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import NO_URL, TextRow
 from newswire.pipeline.duplicates.signature import Overlap, Signature, overlap, overlaps, replaced_share, sign
 from newswire.pipeline.settings import CopyRules
+from newswire.pipeline.text.dates import to_ms
 from newswire.schemas import Duplicate, PreparedArticle
 
 WORDS_MIN = 30
@@ -36,6 +41,11 @@ WHOLE = 0.8
 """The share from which a text stands in another one as good as wholly, edits aside."""
 SAMPLE_MIN = 16
 """Fewer compared shingles prove nothing (a cut from a very long text)."""
+COLUMN_MS = 18 * 3_600_000
+"""A daily column comes so long after the last one, or longer; a feed that repeats an article does so within hours."""
+COLUMN_WHOLE = 0.95
+"""The share that two texts of different days must have of one another, or one of the other, to be copies all the same:
+a frame is less of a column than this, or the column says nothing."""
 WHOLLY = Overlap(1.0, 1.0, 1.0, 0)
 REPLACED_NUMBERS = 0.1
 REPLACED_NAMES = 0.25
@@ -83,10 +93,14 @@ class View(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision: what the article repeats or updates, and the print to keep (None for a copy)."""
+    """The decision: what the article repeats or updates, and the print to keep (None for a copy).
+
+    `root`: of a revision or an update, the sequence number of the article that it began with; 0 is its own.
+    """
 
     duplicate: Duplicate
     kept: Print | None
+    root: int = 0
 
 
 def fingerprint(article: PreparedArticle) -> Print:
@@ -103,27 +117,35 @@ def decide(article: PreparedArticle, view: View, rules: CopyRules) -> Verdict:
     print_ = fingerprint(article)
     if article.retry or view.own(article.id):
         before = view.own_text(article.id)
-        return Verdict(_duplicate("update", article.id, _compared(print_, before)), print_)
+        root = before.root if before is not None else 0
+        return Verdict(_duplicate("update", article.id, _compared(print_, before)), print_, root)
     for found in view.same_text(print_.digest):
         return Verdict(_duplicate("exact", found.row.id, WHOLLY), None)
-    extended: Duplicate | None = None
+    extended: tuple[Duplicate, Found] | None = None
     if print_.signature is not None:
-        copy, extended = _compare(print_.signature, view.similar(print_.signature), rules)
+        origin = (feed_digest(article.feed.url), to_ms(article.observed_at))
+        copy, extended = _compare(print_.signature, origin, view.similar(print_.signature), rules)
         if copy is not None:
             return Verdict(copy, None)
     if print_.url_digest != NO_URL:
         for found in view.same_url(print_.url_digest):
-            return Verdict(_duplicate("update", found.row.id, _compared(print_, found.row)), print_)
-    return Verdict(extended or Duplicate(), print_)
+            return Verdict(_duplicate("update", found.row.id, _compared(print_, found.row)), print_, _root(found))
+    if extended is not None:
+        return Verdict(extended[0], print_, _root(extended[1]))
+    return Verdict(Duplicate(), print_)
 
 
-def _compare(new: Signature, candidates: list[Found], rules: CopyRules) -> tuple[Duplicate | None, Duplicate | None]:
-    """The best copy among the candidates and, for want of one, the text that the new one extends most surely."""
+def _compare(
+    new: Signature, origin: tuple[bytes, int], candidates: list[Found], rules: CopyRules
+) -> tuple[Duplicate | None, tuple[Duplicate, Found] | None]:
+    """The best copy among the candidates and, for want of one, the text that the new one extends most surely.
+
+    `origin`: the new text's feed, and when it was seen there.
+    """
     copies: list[tuple[int, float, int, Duplicate]] = []
-    extended: list[tuple[float, int, Duplicate]] = []
+    extended: list[tuple[float, int, tuple[Duplicate, Found]]] = []
     signed = [(found, found.row.signature) for found in candidates if found.row.signature is not None]
-    shares = overlaps(new.shingles, [old.shingles for _, old in signed]) if signed else []
-    for (found, old), shared in zip(signed, shares, strict=True):
+    for (found, old), shared in zip(signed, _overlaps(new, signed), strict=True):
         contained = max(shared.of_new, shared.of_old) >= rules.containment_min
         alike = contained or shared.jaccard >= rules.similarity_min
         # The facts last: comparing them costs the most, and most candidates share a phrase and no more.
@@ -131,13 +153,37 @@ def _compare(new: Signature, candidates: list[Found], rules: CopyRules) -> tuple
             continue
         duplicate = _duplicate(_kind(shared, rules), found.row.id, shared)
         if duplicate.kind == "update":
-            extended.append((-shared.of_old, found.sequence, duplicate))
+            extended.append((-shared.of_old, found.sequence, (duplicate, found)))
+        elif _is_column(shared, origin, found.row):
+            continue
         elif duplicate.kind == "near":
             copies.append((0, -shared.jaccard, found.sequence, duplicate))
         else:
             copies.append((1, -shared.of_new, found.sequence, duplicate))
     best = min(copies, key=lambda copy: copy[:3])[3] if copies else None
     return best, min(extended, key=lambda one: one[:2])[2] if extended else None
+
+
+def _overlaps(new: Signature, olds: list[tuple[Found, Signature]]) -> list[Overlap]:
+    """What the new text shares with each, boilerplate left out."""
+    if not olds:
+        return []
+    texts = [FeedText(found.row.feed, _root(found), old.shingles) for found, old in olds]
+    left_out = boilerplate(new.shingles, texts)
+    if not len(left_out):
+        return overlaps(new.shingles, [text.shingles for text in texts])
+    return overlaps(without(new.shingles, left_out), [without(text.shingles, left_out) for text in texts])
+
+
+def _root(found: Found) -> int:
+    return found.row.root or found.sequence
+
+
+def _is_column(shared: Overlap, origin: tuple[bytes, int], old: TextRow) -> bool:
+    """Whether two texts that are alike are rather the same column of two days."""
+    feed, observed = origin
+    apart = abs(observed - old.observed_ms) >= COLUMN_MS
+    return feed == old.feed and apart and max(shared.of_new, shared.of_old) < COLUMN_WHOLE
 
 
 def _kind(shared: Overlap, rules: CopyRules) -> Literal["update", "near", "syndicated"]:

@@ -6,7 +6,7 @@ from itertools import islice
 import numpy as np
 
 from newswire.pipeline.duplicates.index import Texts
-from newswire.pipeline.duplicates.rows import HEAD, NO_URL
+from newswire.pipeline.duplicates.rows import HEAD, NO_URL, SIGNED, TAIL, TAILED
 from newswire.pipeline.duplicates.signature import (
     ANCHOR_SHARE,
     ANCHORS_MAX,
@@ -28,8 +28,8 @@ _NO_URL = np.void(NO_URL)
 # The fields of HEAD that are needed here. "V": a numpy text would lose the zeros at its end.
 _FIELDS = np.dtype(
     {
-        "names": ["observed", "digest", "url", "signed", "shingles"],
-        "formats": [">i8", "V16", "V16", "?", ">u2"],
+        "names": ["observed", "digest", "url", "flags", "shingles"],
+        "formats": [">i8", "V16", "V16", "u1", ">u2"],
         "offsets": [0, 24, 40, 56, 65],
         "itemsize": HEAD.size,
     }
@@ -46,11 +46,13 @@ def texts_of(rows: Iterable[tuple[bytes, bytes]]) -> Iterator[Texts]:
 def _texts(rows: list[tuple[bytes, bytes]]) -> Texts:
     heads = np.frombuffer(b"".join([row[: HEAD.size] for _, row in rows]), dtype=_FIELDS)
     with_url = np.flatnonzero(heads["url"] != _NO_URL)
-    signed = np.flatnonzero(heads["signed"])
+    signed = np.flatnonzero(heads["flags"] & SIGNED)
+    tailed = (heads["flags"][signed] & TAILED).tolist()
     long = [rows[place][1] for place in signed.tolist()]
+    ends = [len(row) - TAIL.size if tail else len(row) for row, tail in zip(long, tailed, strict=True)]
     counts = heads["shingles"][signed].astype(np.int64)
     shingles = _matrix([(row[HEAD.size : _END] + _NONE)[: _END - HEAD.size] for row in long], ANCHORS_MAX)
-    # What is no shingle any more (facts, bands) is beyond the count.
+    # What is no shingle any more (facts, bands, tail) is beyond the count.
     among = np.arange(ANCHORS_MAX) < counts[:, None]
     below = np.count_nonzero(among & (shingles < WHOLE // ANCHOR_SHARE), axis=1)
     taken = among & (np.arange(ANCHORS_MAX) < np.maximum(below, ANCHORS_MIN)[:, None])
@@ -62,7 +64,7 @@ def _texts(rows: list[tuple[bytes, bytes]]) -> Texts:
         keys=np.concatenate(
             (
                 np.array([*whole, *urls], dtype=np.uint32),
-                _matrix([row[-BANDS * _BYTES :] for row in long], BANDS).ravel(),
+                _matrix([row[end - BANDS * _BYTES : end] for row, end in zip(long, ends, strict=True)], BANDS).ravel(),
                 anchor_keys(shingles[taken]),
             )
         ),

@@ -1,8 +1,8 @@
 """The rows of the deduplicate stage's state.
 
 `b"m"` -> watermark and last sequence number; `b"i"` + article id -> when it was last emitted and its newest sequence
-number; `b"t"` + sequence number -> what copies of that text are told by. Integers of keys and heads are big-endian,
-arrays little-endian.
+number; `b"t"` + sequence number -> what copies of that text are told by. Integers of keys, heads and tails are
+big-endian, arrays little-endian. Text rows of the first format have no tail.
 """
 
 import struct
@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from newswire.pipeline.duplicates.boilerplate import NO_FEED
 from newswire.pipeline.duplicates.signature import BANDS, U32, Signature, Sketch, key_of, search_keys
 
 META = b"m"
@@ -19,18 +20,28 @@ TEXT = b"t"
 META_ROW = struct.Struct(">qQ")
 OWN_ROW = struct.Struct(">qQ")
 NEVER = -(2**63)
-HEAD = struct.Struct(">q16s16s16s?QHQHQHQH")
+HEAD = struct.Struct(">q16s16s16sBQHQHQHQH")
+TAIL = struct.Struct(">8sQ")
+SIGNED = 1
+TAILED = 2
+"""Flags of a head: the row has a signature, the row has a tail."""
 _U32 = np.dtype("<u4")
 
 
 class TextRow(NamedTuple):
-    """An emitted text: observed (Unix ms), article id (hex), digests of text and URL, signature (None: short text)."""
+    """An emitted text: observed (Unix ms), article id (hex), digests of text and URL, signature (None: short text).
+
+    `feed` is a digest of its feed's URL. `root` is the sequence number of the article that it is a revision or an
+    update of, else its own; 0 where it is not known.
+    """
 
     observed_ms: int
     id: str
     digest: bytes
     url_digest: bytes
     signature: Signature | None
+    feed: bytes = NO_FEED
+    root: int = 0
 
     def keys(self) -> U32:
         """All keys under which the index holds this row, each once."""
@@ -41,14 +52,16 @@ class TextRow(NamedTuple):
         return np.unique(keys if self.signature is None else np.concatenate((keys, search_keys(self.signature))))
 
     def encode(self) -> bytes:
-        """The row's bytes: about 1.4 kB for a text of 300 words."""
+        """The row's bytes, in the newest format: about 1.4 kB for a text of 300 words."""
         sketches = _EMPTY if self.signature is None else _sketches(self.signature)
         bounds = [part for sketch in sketches for part in (sketch.bound, len(sketch.values))]
-        head = (bytes.fromhex(self.id), self.digest, self.url_digest, self.signature is not None)
+        flags = TAILED | (SIGNED if self.signature is not None else 0)
+        head = (bytes.fromhex(self.id), self.digest, self.url_digest, flags)
         arrays = [sketch.values for sketch in sketches]
         if self.signature is not None:
             arrays.append(self.signature.bands)
-        return HEAD.pack(self.observed_ms, *head, *bounds) + b"".join(a.astype(_U32).tobytes() for a in arrays)
+        body = b"".join(a.astype(_U32).tobytes() for a in arrays)
+        return HEAD.pack(self.observed_ms, *head, *bounds) + body + TAIL.pack(self.feed, self.root)
 
 
 NO_URL = bytes(16)
@@ -58,10 +71,12 @@ _EMPTY = (_NONE,) * 4
 
 def decode_text(row: bytes) -> TextRow:
     """Read a text row back. Raises struct.error or ValueError for other bytes."""
-    observed, id, digest, url, signed, *bounds = HEAD.unpack_from(row)
-    if not signed:
-        return TextRow(observed, id.hex(), digest, url, None)
-    values = np.frombuffer(row, dtype=_U32, offset=HEAD.size)
+    observed, id, digest, url, flags, *bounds = HEAD.unpack_from(row)
+    until = len(row) - (TAIL.size if flags & TAILED else 0)
+    feed, root = TAIL.unpack_from(row, until) if flags & TAILED else (NO_FEED, 0)
+    if not flags & SIGNED:
+        return TextRow(observed, id.hex(), digest, url, None, feed, root)
+    values = np.frombuffer(row, dtype=_U32, offset=HEAD.size, count=(until - HEAD.size) // _U32.itemsize)
     end = 0
 
     def sketch(place: int) -> Sketch:
@@ -73,7 +88,7 @@ def decode_text(row: bytes) -> TextRow:
     bands = values[end:]
     if len(bands) != BANDS:
         raise ValueError(f"a text row with {len(bands)} bands")
-    return TextRow(observed, id.hex(), digest, url, Signature(shingles, numbers, names, starts, bands))
+    return TextRow(observed, id.hex(), digest, url, Signature(shingles, numbers, names, starts, bands), feed, root)
 
 
 def observed_of(row: bytes) -> int:

@@ -123,9 +123,9 @@ def overlap(new: Sketch, old: Sketch) -> Overlap:
 def overlaps(new: Sketch, olds: Sequence[Sketch]) -> list[Overlap]:
     """Compare a set with each of others, at least one."""
     # What two sets share lies within the range of both.
-    held = np.concatenate(([0], np.cumsum(_held(np.concatenate([old.values for old in olds]), new.values))))
+    within = np.concatenate(([0], np.cumsum(held(np.concatenate([old.values for old in olds]), new.values))))
     ends = list(accumulate((len(old.values) for old in olds), initial=0))
-    common = np.diff(held[ends]).tolist()
+    common = np.diff(within[ends]).tolist()
     return [_overlap(new, old, shared) for old, shared in zip(olds, common, strict=True)]
 
 
@@ -153,14 +153,14 @@ def replaced_share(new: Signature, old: Signature) -> tuple[float, float]:
 def _replaced(new: Sketch, also_new: Sketch, old: Sketch, also_old: Sketch) -> float:
     bound = min(new.bound, also_new.bound, old.bound, also_old.bound)
     a, b = _below(new, bound), _below(old, bound)
-    own_a = len(a) - np.count_nonzero(_held(a, old.values) | _held(a, also_old.values))
-    own_b = len(b) - np.count_nonzero(_held(b, new.values) | _held(b, also_new.values))
+    own_a = len(a) - np.count_nonzero(held(a, old.values) | held(a, also_old.values))
+    own_b = len(b) - np.count_nonzero(held(b, new.values) | held(b, also_new.values))
     replaced = min(own_a, own_b)
     return float(replaced / min(len(a), len(b))) if replaced else 0.0
 
 
-def _held(values: U32, by: U32) -> NDArray[np.bool_]:
-    """Which of the values a sorted set holds."""
+def held(values: U32, by: U32) -> NDArray[np.bool_]:
+    """Which of some values stand in `by`, which is sorted."""
     if not len(by):
         return np.zeros(len(values), dtype=np.bool_)
     places = np.searchsorted(by, values)

@@ -6,6 +6,7 @@ from typing import Self
 
 import numpy as np
 
+from newswire.pipeline.duplicates.boilerplate import feed_digest
 from newswire.pipeline.duplicates.decide import Found, Verdict, decide
 from newswire.pipeline.duplicates.index import CopyIndex
 from newswire.pipeline.duplicates.load import texts_of
@@ -185,7 +186,8 @@ def _pass_on(article: PreparedArticle, verdict: Verdict, state: State, watermark
     ]
     text = None
     if kept is not None:
-        text = TextRow(observed, article.id, kept.digest, kept.url_digest, kept.signature)
+        feed, root = feed_digest(article.feed.url), verdict.root or sequence
+        text = TextRow(observed, article.id, kept.digest, kept.url_digest, kept.signature, feed, root)
         rows.append((text_key(sequence), text.encode()))
     return Decision(
         (emission("unique", article.id, unique),), {"in": 1, "out": 1}, watermark, sequence, tuple(rows), text

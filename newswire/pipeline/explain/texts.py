@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from newswire.pipeline.duplicates.boilerplate import feed_digest
 from newswire.pipeline.duplicates.decide import Found, Print, decide, fingerprint
 from newswire.pipeline.duplicates.normalise import word_spans
 from newswire.pipeline.duplicates.rows import TextRow
@@ -61,7 +62,8 @@ class _Only:
 
     def __init__(self, article: PreparedArticle, print_: Print) -> None:
         self._id = article.id
-        self._row = TextRow(to_ms(article.observed_at), article.id, print_.digest, print_.url_digest, print_.signature)
+        observed, feed = to_ms(article.observed_at), feed_digest(article.feed.url)
+        self._row = TextRow(observed, article.id, print_.digest, print_.url_digest, print_.signature, feed, 1)
 
     def own(self, id: str) -> bool:
         return id == self._id
