@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from newswire.pipeline.analysis import Analyzer
 from newswire.pipeline.enrich import MemoryState
-from newswire.pipeline.settings import Settings
+from newswire.pipeline.settings import Settings, load_settings
 from newswire.pipeline.step import Source
 from newswire.pipeline.stories.step import ClusterStep
-from newswire.schemas import AnalyzedArticle, EnrichedArticle, Entity, Feed, Language
+from newswire.schemas import AnalyzedArticle, EnrichedArticle, Entity, Feed, Language, Story
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 CAPITALISED = re.compile(r"[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)*")
@@ -72,18 +72,30 @@ def encoded(articles: Sequence[AnalyzedArticle]) -> list[AnalyzedArticle]:
     return done
 
 
-def play(articles: Sequence[AnalyzedArticle], settings: Settings) -> dict[str, str]:
-    """Each article's story, the articles in this order a minute apart."""
+def play(articles: Sequence[AnalyzedArticle], settings: Settings) -> tuple[dict[str, str], dict[str, str]]:
+    """Each article's story as it was emitted, and where stories went on; the articles in this order a minute apart."""
     state = MemoryState()
     step = ClusterStep(settings, state)
-    stories = {}
+    stories, went = {}, {}
     for number, article in enumerate(articles, start=1):
         moment = START + timedelta(minutes=number)
         numbered = article.model_copy(update={"sequence": number, "observed_at": moment})
         for result in step.process(Source("analyzed", 0, number, None, numbered.encode(), 0), state):
-            enriched = EnrichedArticle.decode(result.emissions[0].value)
-            stories[enriched.id] = enriched.story.id
-    return stories
+            for sent in result.emissions:
+                if sent.topic == "enriched":
+                    enriched = EnrichedArticle.decode(sent.value)
+                    stories[enriched.id] = enriched.story.id
+                elif sent.topic == "stories" and (into := Story.decode(sent.value).merged_into) is not None:
+                    went[sent.key.decode()] = into
+    return stories, went
+
+
+def after_merges(found: dict[str, str], went: dict[str, str]) -> dict[str, str]:
+    """Each article's story in the end."""
+    ended = dict(found)
+    while moved := {doc: went[story] for doc, story in ended.items() if story in went}:
+        ended |= moved
+    return ended
 
 
 def b_cubed(found: dict[str, str], true: dict[str, str]) -> tuple[float, float, float]:
@@ -113,21 +125,26 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--embeddings", type=Path)
     parser.add_argument("--encoder", action="store_true")
+    parser.add_argument("--merge-min", type=float, help="in place of the setting")
     parser.add_argument("--orders", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
     articles, true = load(arguments.file, arguments.embeddings)
     if arguments.encoder:
         articles = encoded(articles)
     settings, figures = Settings(), []
+    if arguments.merge_min is not None:
+        settings = load_settings(cluster={"merge_min": arguments.merge_min})
     for seed in arguments.orders:
         order = random.Random(seed).sample(articles, len(articles))
         began = time.perf_counter()
-        found = play(order, settings)
+        found, went = play(order, settings)
         precision, recall, f1 = b_cubed(found, true)
         figures.append(f1)
         speed = len(order) / (time.perf_counter() - began)
         stories = len(set(found.values()))
         print(f"order {seed}: P {precision:.3f} R {recall:.3f} F1 {f1:.3f}, {stories} stories, {speed:.0f} articles/s")
+        if went:
+            print(f"  {len(went)} of the stories merged: F1 {b_cubed(after_merges(found, went), true)[2]:.3f}")
     events = len(set(true.values()))
     print(f"{len(articles)} documents, {events} events: mean {np.mean(figures):.3f} worst {min(figures):.3f}")
 

@@ -144,10 +144,14 @@ class AnalyzeSettings(Section):
 
 
 class ClusterSettings(Section):
-    """Stories. `window_seconds` is event time; `similarity_min` is the score at which an article joins a story."""
+    """Stories. `window_seconds` is event time; `similarity_min` is the score at which an article joins a story.
+
+    `merge_min` is the score at which two stories that an article fits are one; above 1 they stay apart.
+    """
 
     window_seconds: int = 3 * DAY
     similarity_min: float = Field(default=0.5, gt=0, le=1)
+    merge_min: float = Field(default=0.85, gt=0)
 
 
 class RunSettings(Section):

@@ -16,7 +16,11 @@ class StoryEntity(Part):
 
 
 class Story(Record):
-    """A story: articles about one event. `first` and `last` are event times; `members` the newest 100 ids."""
+    """A story: articles about one event. `first` and `last` are event times; `members` the newest 100 ids.
+
+    `merged_into` is the story in which this one goes on, in the last record of one that was found to be the same event;
+    records that were emitted in it stay as they are.
+    """
 
     NAME: ClassVar[str] = "newswire.story.v1"
 
@@ -31,3 +35,4 @@ class Story(Record):
     topics: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     members: tuple[str, ...] = ()
+    merged_into: str | None = None

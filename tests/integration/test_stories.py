@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.broker
 
-FIRST, SECOND, OTHER, COPY = (str(number) * 32 for number in range(1, 5))
+FIRST, SECOND, OTHER, COPY, ENDED = (str(number) * 32 for number in range(1, 6))
 
 
 def story(id: str, title: str, last: datetime, **changes: Any) -> Story:
@@ -42,6 +42,8 @@ STORIES = (
         entities=(StoryEntity(text="Ada Lovelace", type="PER", articles=2),),
         languages=("en", "uk"),
     ),
+    story("s4", "The same event", OBSERVED, merged_into="s5"),
+    story("s5", "Of which this is all that is kept", OBSERVED, merged_into="s1"),
 )
 ARTICLES = (
     article(id=FIRST, sequence=1),
@@ -53,6 +55,7 @@ ARTICLES = (
         story=StoryRef(id="s1", new=False),
         duplicate=Duplicate(kind="update", of=FIRST, similarity=0.5),
     ),
+    article(id=ENDED, sequence=4, title="The same event", story=StoryRef(id="s4", new=True)),
 )
 OUTCOMES = tuple(
     Outcome(
@@ -147,10 +150,22 @@ async def test_show_tells_the_members_in_order_with_their_copies(cell: Cell) -> 
         f"{SECOND} Example",
         f"update of {FIRST}, similarity 0.5",
         f"copy 2026-01-31T12:00:00Z {COPY} https://7.example/feed: near of {SECOND}, similarity 0.91",
+        "4 2026-01-31T12:00:00Z The same event",
+        f"{ENDED} Example",
+        "repeats nothing; opened the story",
     ]
-    assert await cell.invoke([*cell.where(), "show", "s1"]) == (0, out, "")
+    assert (await cell.invoke([*cell.where(), "show", "s1"]))[:2] == (0, out)
     code, out, _ = await cell.call("show", "s1", "--format", "json")
-    assert [json.loads(line)["id"] for line in out.splitlines()] == [FIRST, SECOND, COPY]
+    assert [json.loads(line)["id"] for line in out.splitlines()] == [FIRST, SECOND, ENDED, COPY]
+
+
+async def test_show_tells_where_a_story_went_on(cell: Cell) -> None:
+    code, out, _ = await cell.call("show", "s4")
+    assert code == 0
+    first, *others = [" ".join(line.split()) for line in out.splitlines()]
+    assert first == "goes on in s5"
+    assert [line for line in others if line.startswith(ENDED)] == [f"{ENDED} Example"]
+    assert FIRST not in out
 
 
 async def test_what_is_not_there_is_an_error(cell: Cell) -> None:

@@ -66,6 +66,8 @@ def command(context: click.Context, settings: Settings, since: datetime | None, 
 def show(settings: Settings, id: str, form: str) -> None:
     """The articles of the story ID in the order of the wire: what each repeats or updates, and its copies.
 
+    Those of stories that were found to be the same event, and went on in this one, are among them.
+
     `json` is an object a line: the records of `enriched`, then the outcomes of the copies.
     """
     members = run_connected(settings, lambda at: read_members(at.bootstrap_servers, at.options, settings.namespace, id))
@@ -94,6 +96,8 @@ def _summary(story: Story) -> Iterable[str]:
 
 
 def _told(members: Members) -> Iterable[str]:
+    if members.merged_into is not None:
+        yield f"goes on in {members.merged_into}"
     for article in members.articles:
         yield from _member(article)
         if article.revision == max(one.revision for one in members.articles if one.id == article.id):

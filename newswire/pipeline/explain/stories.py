@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from newswire.pipeline.stories.assign import best_story
+from newswire.pipeline.stories.assign import fitting_stories
 from newswire.pipeline.stories.index import StoryIndex
 from newswire.pipeline.stories.story import features_of, observed_ms, open_story
 from newswire.schemas import AnalyzedArticle
@@ -29,6 +29,6 @@ def fit_of(new: AnalyzedArticle, old: AnalyzedArticle, window_seconds: int) -> S
     likes = index.candidates(features)
     if not likes:
         return StoryFit(None, None, None, None)
-    best = best_story(features, observed_ms(new), index, window_seconds * 1000, 0.0)
+    (fit,) = fitting_stories(features, observed_ms(new), index, window_seconds * 1000, 0.0)
     (like,) = likes
-    return StoryFit(like.words, like.entities, like.vector, best.score if best is not None else None)
+    return StoryFit(like.words, like.entities, like.vector, fit.score)

@@ -40,20 +40,19 @@ class Fit:
     score: float
 
 
-def best_story(
+def fitting_stories(
     features: Features, moment: int, index: StoryIndex, window: int, enough: float, weights: Weights = WEIGHTS
-) -> Fit | None:
-    """The open story that the article fits best with at least the score `enough`; None: it opens one.
+) -> list[Fit]:
+    """The open stories that the article fits with at least the score `enough`, the best first; none: it opens one.
 
     `moment` is the article's event time and `window` how long a story stays open (milliseconds). Of equals the
-    older story wins.
+    older story comes first.
     """
-    fits = [
+    fits = (
         Fit(like.story, score(features, like, weights) * _decay(like.story, moment, window, weights.decay))
         for like in index.candidates(features)
-    ]
-    best = max(fits, key=lambda fit: (fit.score, -fit.story.opened), default=None)
-    return best if best is not None and best.score >= enough else None
+    )
+    return sorted((fit for fit in fits if fit.score >= enough), key=lambda fit: (-fit.score, fit.story.opened))
 
 
 def score(features: Features, like: Likeness, weights: Weights = WEIGHTS) -> float:

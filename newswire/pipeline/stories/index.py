@@ -127,20 +127,34 @@ class StoryIndex:
         """Take out the stories whose last article was seen before this moment (Unix milliseconds) and return them."""
         expired = []
         while self._ends and self._ends[0][0] < before:
-            entry = self._stories[heapq.heappop(self._ends)[1]]
+            entry = self._stories.get(heapq.heappop(self._ends)[1])
+            if entry is None:
+                continue  # it was taken out
             story = entry.story
             if story.last >= before:
                 # it has grown since: the heap has one entry a story, which is brought up to date when it comes up
                 heapq.heappush(self._ends, (story.last, story.id))
                 continue
-            self._terms.drop(story.opened, entry.terms.tolist())
-            del self._stories[story.id], self._by_number[story.opened]
+            self.remove(story.id)
             expired.append(story)
         return expired
 
+    def remove(self, story: str) -> None:
+        """Take an open story out."""
+        entry = self._stories.pop(story)
+        self._terms.drop(entry.story.opened, entry.terms.tolist())
+        del self._by_number[entry.story.opened]
+
     def candidates(self, features: Features) -> list[Likeness]:
         """The CANDIDATES_MAX open stories that share most weight of keys with an article, best first."""
-        nearest = self._nearest(features)
+        return self._likenesses(features, self._nearest(features))
+
+    def compare(self, features: Features, story: str) -> Likeness:
+        """An open story and its cosines with an article."""
+        (likeness,) = self._likenesses(features, [self._stories[story]])
+        return likeness
+
+    def _likenesses(self, features: Features, nearest: list[_Entry]) -> list[Likeness]:
         words = self._cosines(features.words, [entry.word_counts for entry in nearest])
         entities = self._cosines(features.entities, [entry.entity_counts for entry in nearest])
         own = square(features.vector) if features.vector is not None else 0

@@ -11,8 +11,9 @@ from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import State, apply_rows
 from newswire.pipeline.step import SOFTWARE, Emission, Result, Source, dead_letter, emission, outcome_emission, stray
-from newswire.pipeline.stories.assign import best_story
+from newswire.pipeline.stories.assign import fitting_stories, score
 from newswire.pipeline.stories.index import StoryIndex
+from newswire.pipeline.stories.merge import features_of_story, merged
 from newswire.pipeline.stories.resequence import release, resequence
 from newswire.pipeline.stories.story import (
     NO_FEATURES,
@@ -38,16 +39,21 @@ _MOMENT = Struct(">q")
 WATERMARK = b"watermark"
 STORY = b"story/"
 ARTICLE = b"article/"
+MERGED = b"merged/"
 SWEEP_ROWS = 4
 """Rows looked at for each article: more than it adds, so that the sweep keeps up with any load."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """An article's place: its story with the article in it, and whether the article opened it."""
+    """An article's place: its story with the article in it, and whether the article opened it.
+
+    `ended` are the stories that this one has taken up.
+    """
 
     story: OpenStory
     new: bool
+    ended: tuple[OpenStory, ...] = ()
 
 
 class ClusterStep:
@@ -56,6 +62,7 @@ class ClusterStep:
     State: `next`, `waiting` and `held/N` (the resequencer), `watermark` (the largest event time so far, Unix ms),
     `story/ID` a row a story, `article/ID` the event time and the story of an article. A story lives for a window after
     its last article, the article's row for a window after the article: a story that never ends keeps no more of them.
+    `merged/ID` has, as long as a story's articles have rows, the event time of its last one and where the story went.
     """
 
     def __init__(self, settings: Settings, state: State) -> None:
@@ -75,6 +82,7 @@ class ClusterStep:
     def _set_up(self, settings: Settings) -> None:
         self._window = settings.cluster.window_seconds * 1000
         self._enough = settings.cluster.similarity_min
+        self._one = settings.cluster.merge_min
         self._index = StoryIndex()
 
     def _load(self, state: State) -> Iterator[None]:
@@ -143,6 +151,8 @@ class ClusterStep:
             )
         else:
             # the story of a failed article is not kept, so that a retry looks for its story anew
+            for story in place.ended:
+                self._end(story, place.story.id, state)
             self._index.put(place.story)
             state.put(STORY + place.story.id.encode(), row)
             state.put(ARTICLE + article.id.encode(), _MOMENT.pack(observed_ms(article)) + place.story.id.encode())
@@ -161,6 +171,7 @@ class ClusterStep:
         emissions = (
             emission("enriched", article.id, self._enriched(article, place)),
             emission("stories", record.id, record),
+            *(emission("stories", story.id, story_record(story, record.id)) for story in place.ended),
             outcome_emission(ended),
             *letters,
         )
@@ -174,16 +185,36 @@ class ClusterStep:
         other = article.duplicate.of
         if other is not None and (story := self._story_of(other, state)) is not None:
             return _Place(join_story(story, article, features), new=False)
-        fit = best_story(features, observed_ms(article), self._index, self._window, self._enough)
-        if fit is not None:
-            return _Place(join_story(_read_story(fit.story.id, state), article, features), new=False)
-        return _Place(open_story(article, features), new=True)
+        fits = fitting_stories(features, observed_ms(article), self._index, self._window, self._enough)
+        if not fits:
+            return _Place(open_story(article, features), new=True)
+        best, *others = (fit.story.id for fit in fits)
+        return self._merged(join_story(_read_story(best, state), article, features), others, state)
+
+    def _merged(self, story: OpenStory, others: list[str], state: State) -> _Place:
+        """A story that an article has just joined, with those of the `others` that are the same; the oldest goes on."""
+        ended: list[OpenStory] = []
+        for other in others:
+            features = features_of_story(story)
+            if score(features, self._index.compare(features, other)) >= self._one:
+                older, younger = sorted((story, _read_story(other, state)), key=lambda one: one.opened)
+                story = merged(older, younger)
+                ended.append(younger)
+        return _Place(story, new=False, ended=tuple(ended))
+
+    def _end(self, story: OpenStory, survivor: str, state: State) -> None:
+        self._index.remove(story.id)
+        state.delete(STORY + story.id.encode())
+        state.put(MERGED + story.id.encode(), _MOMENT.pack(story.last) + survivor.encode())
 
     def _story_of(self, article: str, state: State) -> OpenStory | None:
         kept = state.get(ARTICLE + article.encode())
         if kept is None or _MOMENT.unpack_from(kept)[0] < self._earliest(state):
             return None
         story = kept[_MOMENT.size :].decode()
+        # A story ends in an older one, so that this comes to an end.
+        while story not in self._index and (gone := state.get(MERGED + story.encode())) is not None:
+            story = gone[_MOMENT.size :].decode()
         return _read_story(story, state) if story in self._index else None
 
     def _earliest(self, state: State) -> int:
@@ -201,7 +232,7 @@ class ClusterStep:
             state.delete(STORY + story.id.encode())
         for key, _ in state.sweep(SWEEP_ROWS):
             # read again: this batch may have given the article another story
-            kept = state.get(key) if key.startswith(ARTICLE) else None
+            kept = state.get(key) if key.startswith((ARTICLE, MERGED)) else None
             if kept is not None and _MOMENT.unpack_from(kept)[0] < watermark - self._window:
                 state.delete(key)
 

@@ -153,8 +153,8 @@ def revise_story(story: OpenStory, article: AnalyzedArticle, features: Features)
     )
 
 
-def story_record(story: OpenStory) -> Story:
-    """The record of a story as it stands."""
+def story_record(story: OpenStory, merged_into: str | None = None) -> Story:
+    """The record of a story as it stands; of one that has ended in another, with that one's id."""
     return Story(
         id=story.id,
         title=_central_headline(story),
@@ -164,11 +164,12 @@ def story_record(story: OpenStory) -> Story:
         last=_moment(story.last),
         entities=tuple(
             StoryEntity(text=story.names[key][0], type=story.names[key][1], articles=story.entities[key])
-            for key in _most_common(story.entities)[:TOP_ENTITIES]
+            for key in most_common(story.entities)[:TOP_ENTITIES]
         ),
-        topics=_most_common(story.topics)[:TOP_TOPICS],
-        languages=_most_common(story.languages),
+        topics=most_common(story.topics)[:TOP_TOPICS],
+        languages=most_common(story.languages),
         members=story.members,
+        merged_into=merged_into,
     )
 
 
@@ -230,7 +231,8 @@ def _without(kept: dict[str, T], others: Mapping[str, object]) -> dict[str, T]:
     return {key: value for key, value in kept.items() if key not in others}
 
 
-def _most_common(counts: dict[str, int]) -> tuple[str, ...]:
+def most_common(counts: dict[str, int]) -> tuple[str, ...]:
+    """The keys with the largest counts first; of equals in their own order."""
     return tuple(sorted(counts, key=lambda key: (-counts[key], key)))
 
 

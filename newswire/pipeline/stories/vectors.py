@@ -43,6 +43,17 @@ def add_to_sum(total: Vector | None, count: int, vector: Vector) -> tuple[Vector
     return total + vector, count + 1
 
 
+def add_sums(one: tuple[Vector | None, int], other: tuple[Vector | None, int]) -> tuple[Vector | None, int]:
+    """The sum of two sums, each with its count; of sums of different models the first."""
+    (total, count), (added, more) = one, other
+    if total is None:
+        return added, more
+    if added is None or added.shape != total.shape:
+        return total, count
+    total, count = total + added, count + more
+    return (total // 2, count // 2) if count > SUM_MAX else (total, count)
+
+
 def square(vector: Vector) -> int:
     """The squared length of a vector."""
     return int(vector @ vector)

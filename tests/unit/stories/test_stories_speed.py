@@ -3,7 +3,7 @@
 import random
 import time
 
-from newswire.pipeline.stories.assign import best_story
+from newswire.pipeline.stories.assign import fitting_stories
 from newswire.pipeline.stories.index import StoryIndex
 from newswire.pipeline.stories.story import OpenStory, features_of, join_story, open_story
 from tests.unit.stories.articles import article, embedding, entities
@@ -33,8 +33,8 @@ def test_a_decision_among_many_open_stories_is_quick() -> None:
         index.put(story)
     began = time.process_time()
     for record, found in zip(made[OPEN:], features[OPEN:], strict=True):
-        fit = best_story(found, 0, index, 1, 0.5)
-        story = join_story(stories[fit.story.id], record, found) if fit else open_story(record, found)
+        fits = fitting_stories(found, 0, index, 1, 0.5)
+        story = join_story(stories[fits[0].story.id], record, found) if fits else open_story(record, found)
         stories[story.id] = story
         index.put(story)
     speed = DECISIONS / (time.process_time() - began)
