@@ -17,13 +17,14 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("bench-results/figures.jsonl"))
     parser.add_argument("--data", type=Path, help="a folder of real feed bodies")
     parser.add_argument("--texts", type=Path, help="a folder of news texts, of which copies are made")
-    parser.add_argument("--spacy", default=".venv-bench/bin/python")
+    parser.add_argument("--spacy", default=".venv-bench/bin/python", help="a Python that has spaCy and datasketch")
     options = parser.parse_args()
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.unlink(missing_ok=True)
     out = ["--out", str(options.out)]
     runs = [["bench.encoder", "--spacy", options.spacy, *out], ["bench.hops", *out], ["bench.rest", *out]]
     runs += [["bench.polls", *out], ["bench.grouping", *out], ["bench.replay", *out], ["bench.ledger", *out]]
+    runs += [["bench.duplicates", "--counterpart", options.spacy, *out], ["bench.open_stories", *out]]
     runs.append(["bench.polling", *out, *([str(options.data)] if options.data else [])])
     if options.texts:
         runs.append(["bench.copies", *out, str(options.texts)])
