@@ -22,7 +22,14 @@ import psutil
 import structlog
 
 from newswire.pipeline.broker.client import admin_client, existing_topics, has_leaders
-from newswire.pipeline.broker.config import STARTED, EmbeddedSettings, folder_mark, jvm_flags, server_properties
+from newswire.pipeline.broker.config import (
+    STARTED,
+    EmbeddedSettings,
+    folder_mark,
+    jvm_environment,
+    jvm_flags,
+    server_properties,
+)
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.broker.jars import ensure_jars
 from newswire.pipeline.broker.java import find_java
@@ -217,6 +224,7 @@ class EmbeddedBroker:
                 cwd=self.folder,
                 pass_fds=(alive,),
                 start_new_session=True,
+                env=jvm_environment(),
             )
         self._child = child
         save_record(self._record_file, Record(*ports, child.pid, psutil.Process(child.pid).create_time()))

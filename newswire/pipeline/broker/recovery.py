@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import structlog
 
-from newswire.pipeline.broker.config import STARTED, controller_properties
+from newswire.pipeline.broker.config import STARTED, controller_properties, jvm_environment
 from newswire.pipeline.broker.errors import BrokerError
 
 CLEAN_END = ".kafka_cleanshutdown"
@@ -65,6 +65,7 @@ def delist_dead_broker(
             cwd=folder,
             pass_fds=(lock,),
             start_new_session=True,
+            env=jvm_environment(),
         )
     try:
         while not is_delisted(said := log_file.read_text(encoding="utf-8", errors="replace")):
