@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test chaos lint format types imports schemas bench soak clean
+.PHONY: setup demo test chaos lint format types imports schemas bench soak eval clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "newswire needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -48,6 +48,10 @@ bench: $(READY) .venv-bench/.ready
 # The service under load for MINUTES (30); figures and plots in bench-results/.
 soak: $(READY) .venv-bench/.ready
 	$(BIN)/python -m bench.soak $(if $(MINUTES),--minutes $(MINUTES))
+
+# The encoder's figures on DATA, a folder with the archives that training/archives.py names.
+eval: $(READY)
+	$(BIN)/python -m training.evaluate --data $(DATA)
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -138,9 +138,10 @@ DuplicateKind = Literal["none", "update", "exact", "near", "syndicated"]
 class Duplicate(Part):
     """What an article repeats or updates, and the evidence: `of` is an emitted article's id, the rest 0 to 1.
 
-    Compared are the five-word shingles of both texts. `similarity` is what they share of all that either has (Jaccard),
-    `shared` the part of this article's that the other one has too, and `containment` the larger of `shared` and of the
-    part of the other one's that this article has. Null where the texts are too short to be compared so.
+    Compared are the five-word shingles of both texts, without those that a feed repeats in its items. `similarity` is
+    what they share of all that either has (Jaccard), `shared` the part of this article's that the other one has too,
+    and `containment` the larger of `shared` and of the part of the other one's that this article has. Null where the
+    texts are too short to be compared so.
     """
 
     kind: DuplicateKind = "none"

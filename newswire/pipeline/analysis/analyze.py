@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading, Tokens
+from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading
 from newswire.pipeline.analysis.results import (
     EMPTY_EMBEDDING,
     Analysis,
@@ -19,7 +19,7 @@ from newswire.pipeline.analysis.results import (
     ModelError,
     Topic,
 )
-from newswire.pipeline.analysis.spans import decode
+from newswire.pipeline.analysis.spans import DECODER, Words, agree, decode, words_of
 from newswire.pipeline.analysis.windows import Window, plan
 
 TAXONOMY_FILE = MODEL_FOLDER.parent / "taxonomy" / "iptc-media-topics.json"
@@ -88,8 +88,8 @@ class Analyzer:
 
     @property
     def name(self) -> str:
-        """Model and instruction set, such as "news-encoder-1 int8 avx512_vnni"."""
-        return self._encoder.name
+        """Model, instruction set and decoder, such as "news-encoder-1 int8 avx512_vnni decoder-2"."""
+        return f"{self._encoder.name} {DECODER}"
 
     @property
     def taxonomy(self) -> str:
@@ -114,9 +114,14 @@ class Analyzer:
             return Analysis((), (), EMPTY_EMBEDDING)
         readings = [self._encoder.read(ids[window.start : window.end]) for window in windows]
         tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
-        entities = self._entities("title", title, heading, tags[:split]) + self._entities(
-            "text", text, body, tags[split:]
+        # What lies beyond the windows was not read.
+        fields = agree(
+            [
+                words_of(field, tokens.starts[: len(read)], tokens.ends[: len(read)], read)
+                for field, tokens, read in ((title, heading, tags[:split]), (text, body, tags[split:]))
+            ]
         )
+        entities = self._entities("title", fields[0]) + self._entities("text", fields[1])
         weights = np.array([float(window.last - window.first) for window in windows])
         return Analysis(self._topics(topic_scores(readings, weights)), entities, pool_embedding(readings, weights))
 
@@ -129,8 +134,8 @@ class Analyzer:
         ]
         return tuple(sorted(found, key=lambda topic: (-topic.score, topic.id)))
 
-    def _entities(self, field: Field, text: str, tokens: Tokens, tags: npt.NDArray[np.float32]) -> tuple[Entity, ...]:
-        read = len(tags)
+    def _entities(self, field: Field, words: Words) -> tuple[Entity, ...]:
+        text = words.text
         return tuple(
             Entity(
                 text[span.start : span.end],
@@ -140,7 +145,7 @@ class Analyzer:
                 span.end,
                 round(span.score, 4),
             )
-            for span in decode(text, tokens.starts[:read], tokens.ends[:read], tags)
+            for span in decode(words)
             if _REPLACEMENT not in text[span.start : span.end]
         )
 

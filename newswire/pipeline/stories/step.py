@@ -28,7 +28,7 @@ from newswire.pipeline.stories.story import (
     revise_story,
     story_record,
 )
-from newswire.schemas import AnalyzedArticle, EnrichedArticle, Outcome, Provenance, StoryRef
+from newswire.schemas import AnalyzedArticle, EnrichedArticle, Outcome, Provenance, Story, StoryRef
 from newswire.schemas.common import ContractError
 
 STAGE = "cluster"
@@ -131,11 +131,11 @@ class ClusterStep:
             if source.attempts >= ATTEMPTS_MAX:
                 raise RuntimeError(f"{source.attempts} processes ended while they worked on it")
             place = self._place(article, state)
-            row, record = encode_story(place.story), story_record(place.story)
+            row, records = encode_story(place.story), _records(place)
         except Exception as error:  # whatever it is, it is this record's own: a numbered article is always emitted
             reason = f"{STAGE}: {type(error).__name__}: {error}"[:REASON_MAX]
             place = _Place(open_story(article, NO_FEATURES), new=True)
-            record = story_record(place.story)
+            records = _records(place)
             article = article.model_copy(update={"degraded": "; ".join(filter(None, (article.degraded, reason)))})
             letters = (
                 dead_letter(
@@ -170,8 +170,7 @@ class ClusterStep:
         )
         emissions = (
             emission("enriched", article.id, self._enriched(article, place)),
-            emission("stories", record.id, record),
-            *(emission("stories", story.id, story_record(story, record.id)) for story in place.ended),
+            *(emission("stories", record.id, record) for record in records),
             outcome_emission(ended),
             *letters,
         )
@@ -263,6 +262,11 @@ class ClusterStep:
 
 def _counted(emissions: tuple[Emission, ...], article: AnalyzedArticle, counts: dict[str, int]) -> Result:
     return Result(emissions, article.feed.url, counts, ((hour_of(observed_ms(article)), counts),))
+
+
+def _records(place: _Place) -> tuple[Story, ...]:
+    """The story as it stands, then those that have ended in it."""
+    return story_record(place.story), *(story_record(story, place.story.id) for story in place.ended)
 
 
 def _read_story(story: str, state: State) -> OpenStory:

@@ -10,6 +10,7 @@ from transformers import AutoConfig, AutoTokenizer
 
 from newswire.pipeline.analysis import MODEL_FOLDER, Analyzer, Encoder, ModelError
 from newswire.pipeline.analysis.analyze import Taxonomy
+from newswire.pipeline.analysis.spans import DECODER
 
 _SMALL = ("checksums.json", "config.json", "tokenizer.json", "tokenizer_config.json")
 
@@ -47,9 +48,9 @@ def test_a_model_of_another_kind_is_refused(copied: Path) -> None:
         Encoder.load(copied)
 
 
-def test_the_name_says_model_and_instruction_set(analyzer: Analyzer) -> None:
-    model, precision, instructions = analyzer.name.split(" ")
-    assert (model, precision) == ("news-encoder-1", "int8")
+def test_the_name_says_model_instruction_set_and_decoder(analyzer: Analyzer) -> None:
+    model, precision, instructions, decoder = analyzer.name.split(" ")
+    assert (model, precision, decoder) == ("news-encoder-1", "int8", DECODER)
     assert instructions
 
 

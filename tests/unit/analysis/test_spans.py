@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newswire.pipeline.analysis.spans import Span, clean, decode
+from newswire.pipeline.analysis.spans import Span, Words, agree, clean, decode, words_of
 
 LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 
@@ -21,7 +21,7 @@ def spans_of(text: str, tags: list[str], pattern: str = r"\w+|[^\w\s]") -> list[
     for row, tag in enumerate(tags):
         logits[row, LABELS.index(tag)] = 10.0
     starts, ends = (np.array(side, dtype=np.int64) for side in zip(*places, strict=True))
-    return [(text[span.start : span.end], span.kind) for span in decode(text, starts, ends, logits)]
+    return [(text[span.start : span.end], span.kind) for span in decode(words_of(text, starts, ends, logits))]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,48 @@ def test_an_inside_tag_without_a_beginning_begins_a_span() -> None:
     assert spans_of("Kyiv Lviv", ["B-LOC", "B-LOC"]) == [("Kyiv", 3), ("Lviv", 3)]
 
 
+def sure(text: str, *tags: dict[str, float]) -> Words:
+    """The words of a text with these probabilities; what is missing of 1 is O."""
+    table = np.zeros((len(tags), len(LABELS)))
+    for row, given_ in enumerate(tags):
+        for tag, share in given_.items():
+            table[row, LABELS.index(tag)] = share
+        table[row, 0] += 1 - table[row].sum()
+    places = [match.span() for match in re.finditer(r"\w+", text)]
+    starts, ends = (np.array(side, dtype=np.int64) for side in zip(*places, strict=True))
+    return Words(text, starts, ends, table, np.zeros(len(tags), dtype=np.bool_))
+
+
+def found(words: Words) -> list[tuple[str, int]]:
+    return [(words.text[span.start : span.end], span.kind) for span in decode(words)]
+
+
+def test_the_most_probable_valid_sequence_is_taken() -> None:
+    # Each word by itself would be B-PER, then I-ORG, which goes on with nothing.
+    words = sure("Ministry Health", {"B-ORG": 0.48, "B-PER": 0.5}, {"I-ORG": 0.9})
+    assert found(words) == [("Ministry Health", 2)]
+    words = sure("said Rudka", {"B-LOC": 0.1}, {"I-LOC": 0.6, "B-LOC": 0.1})
+    assert found(words) == []
+
+
+def test_a_word_shares_what_is_thought_of_it_elsewhere() -> None:
+    title = sure("Rudka falls", {"B-LOC": 0.4}, {})
+    text = sure("In Rudka and Rudka now", {}, {"B-LOC": 0.95}, {}, {"I-LOC": 0.1, "B-LOC": 0.85}, {})
+    assert found(title) == []
+    shared_title, shared_text = agree([title, text])
+    assert found(shared_title) == [("Rudka", 3)]
+    assert found(shared_text) == [("Rudka", 3), ("Rudka", 3)]
+    for words in (shared_title, shared_text):
+        assert words.tags.sum(axis=1) == pytest.approx(1.0)
+    assert title.tags[0, LABELS.index("B-LOC")] == 0.4, "what was given is left as it was"
+
+
+def test_small_words_and_words_that_come_once_share_nothing() -> None:
+    fields = [sure("the bank", {}, {"B-ORG": 0.4}), sure("bank Bank", {"B-ORG": 0.95}, {"B-ORG": 0.9})]
+    for before, after in zip(fields, agree(fields), strict=True):
+        assert (before.tags == after.tags).all()
+
+
 def test_a_word_is_decided_by_its_first_part() -> None:
     parts = r"Vov|chansk|\w+"
     assert spans_of("Vovchansk fell", ["B-LOC", "O", "O"], parts) == [("Vovchansk", 3)]
@@ -88,7 +130,7 @@ def test_no_span_runs_over_a_blank_line(gap: str) -> None:
 
 def test_no_tokens_no_spans() -> None:
     nothing = np.zeros(0, dtype=np.int64)
-    assert decode("", nothing, nothing, np.zeros((0, 9), dtype=np.float32)) == []
+    assert decode(words_of("", nothing, nothing, np.zeros((0, 9), dtype=np.float32))) == []
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), min_size=1, max_size=60), st.data())
@@ -97,7 +139,7 @@ def test_any_tags_give_ordered_spans_inside_the_text(text: str, data: st.DataObj
     tags = data.draw(st.lists(st.integers(0, 8), min_size=len(places), max_size=len(places)))
     logits = np.eye(9, dtype=np.float32)[tags] * 10
     starts, ends = (np.array(side, dtype=np.int64) for side in zip(*places, strict=True))
-    spans: list[Span] = decode(text, starts, ends, logits)
+    spans: list[Span] = decode(words_of(text, starts, ends, logits))
     for span in spans:
         assert 0 <= span.start < span.end <= len(text)
         assert text[span.start : span.end].strip() == text[span.start : span.end]
