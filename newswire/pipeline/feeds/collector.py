@@ -174,7 +174,8 @@ def moment_of(partition: int, url: str) -> float:
     A feed's row names a whole second. With one moment for all of a partition's feeds what is new in them comes at once
     and waits for each other; one for each feed would wake the poller up for each poll.
     """
-    return (partition * MOMENTS + crc32(url.encode(errors="replace")) % MOMENTS) * GOLDEN_RATIO % 1.0
+    number = partition * MOMENTS + crc32(url.encode(errors="replace")) % MOMENTS
+    return (number + 0.5) * GOLDEN_RATIO % 1.0
 
 
 def _patience(feed: FeedState, poll: Poll) -> float:
