@@ -61,6 +61,14 @@ def entity_sets(folder: Path) -> dict[str, Documents]:
     }
 
 
+def in_case(documents: Documents, change: Callable[[str], str]) -> Documents:
+    """The documents in capitals or in small letters; a letter whose other form is longer stays as it is."""
+    return [
+        dataclasses.replace(one, text="".join(new if len(new := change(c)) == 1 else c for c in one.text))
+        for one in documents
+    ]
+
+
 def print_entities(analyzer: Analyzer, sets: dict[str, Documents]) -> None:
     print("entities, exact span and type, per cent")
     for name, documents in sets.items():
@@ -68,6 +76,9 @@ def print_entities(analyzer: Analyzer, sets: dict[str, Documents]) -> None:
         precision, recall, f1 = counts["all"].figures()
         kinds = " ".join(f"{kind} {counts[kind].figures()[2]:.1f}" for kind in ("PER", "ORG", "LOC", "MISC"))
         print(f"  {name}: {len(documents)} documents, P {precision:.1f} R {recall:.1f} F1 {f1:.1f} ({kinds})")
+        changed = (entity_counts(analyzer, in_case(documents, change)) for change in (str.upper, str.lower))
+        capitals, small = (counts["all"].figures()[2] for counts in changed)
+        print(f"    in capitals F1 {capitals:.1f}, in small letters {small:.1f}")
 
 
 def all_scores(analyzer: Analyzer, text: str) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from newswire.pipeline.analysis.casing import with_case
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading
 from newswire.pipeline.analysis.results import (
     EMPTY_EMBEDDING,
@@ -105,7 +106,8 @@ class Analyzer:
         # Replaced one by one, so that offsets stay: the tokenizer takes no lone surrogates.
         title = _SURROGATE.sub(_REPLACEMENT, title[:MAX_TITLE_CHARACTERS])
         text = _SURROGATE.sub(_REPLACEMENT, text[:MAX_TEXT_CHARACTERS])
-        heading, body = self._encoder.tokenize(title), self._encoder.tokenize(text)
+        cased_title, cased_text = with_case(title), with_case(text)
+        heading, body = self._encoder.tokenize(cased_title), self._encoder.tokenize(cased_text)
         ids = np.concatenate((heading.ids, body.ids))
         settings = self._encoder.settings
         split = len(heading.ids)
@@ -118,10 +120,10 @@ class Analyzer:
         fields = agree(
             [
                 words_of(field, tokens.starts[: len(read)], tokens.ends[: len(read)], read)
-                for field, tokens, read in ((title, heading, tags[:split]), (text, body, tags[split:]))
+                for field, tokens, read in ((cased_title, heading, tags[:split]), (cased_text, body, tags[split:]))
             ]
         )
-        entities = self._entities("title", fields[0]) + self._entities("text", fields[1])
+        entities = self._entities("title", title, fields[0]) + self._entities("text", text, fields[1])
         weights = np.array([float(window.last - window.first) for window in windows])
         return Analysis(self._topics(topic_scores(readings, weights)), entities, pool_embedding(readings, weights))
 
@@ -134,8 +136,7 @@ class Analyzer:
         ]
         return tuple(sorted(found, key=lambda topic: (-topic.score, topic.id)))
 
-    def _entities(self, field: Field, words: Words) -> tuple[Entity, ...]:
-        text = words.text
+    def _entities(self, field: Field, text: str, words: Words) -> tuple[Entity, ...]:
         return tuple(
             Entity(
                 text[span.start : span.end],

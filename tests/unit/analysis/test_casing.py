@@ -1,0 +1,49 @@
+"""Texts without case get one; all else stays as it is, and every code point where it is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from newswire.pipeline.analysis import Analyzer
+from newswire.pipeline.analysis.casing import with_case
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("PUTIN'S ARMY LEAVES KYIV, BBC SAYS", "Putin's Army Leaves Kyiv, Bbc Says"),
+        ("the mayor of kyiv resigned on monday", "The Mayor Of Kyiv Resigned On Monday"),
+        ("УРЯД УКРАЇНИ У КИЄВІ", "Уряд України У Києві"),
+        ("GROẞE STRAßE İN KÖLN", "Große Straße İn Köln"),
+        ("The mayor of Kyiv resigned", "The mayor of Kyiv resigned"),
+        ("NATO", "NATO"),
+        ("US GDP", "US GDP"),
+        ("北京 会见 总统 说", "北京 会见 总统 说"),
+        ("თბილისის მერი გადადგა დღეს", "თბილისის მერი გადადგა დღეს"),
+        ("12 34 56", "12 34 56"),
+        ("", ""),
+    ],
+)
+def test_texts_without_case_get_one(text: str, wanted: str) -> None:
+    assert with_case(text) == wanted
+
+
+def test_a_few_small_letters_do_not_make_a_text_in_capitals_another() -> None:
+    assert with_case("RESCUERS SEARCH RUBBLE OF McDONALD RESTAURANT") == "Rescuers Search Rubble Of Mcdonald Restaurant"
+    mixed = "Rescuers SEARCH rubble"
+    assert with_case(mixed) == mixed
+
+
+@given(st.text(max_size=80))
+def test_every_code_point_stays_in_its_place(text: str) -> None:
+    cased = with_case(text)
+    assert len(cased) == len(text)
+    assert [one.casefold() for one in cased] == [one.casefold() for one in text] or not text.isascii()
+
+
+def test_names_are_found_in_capitals_and_told_as_they_are_written(analyzer: Analyzer) -> None:
+    title = "OLENA BONDAR LEAVES WARSAW FOR KHARKIV"
+    found = {(entity.text, str(entity.type)) for entity in analyzer.analyze(title, "").entities}
+    assert {("OLENA BONDAR", "PER"), ("WARSAW", "LOC"), ("KHARKIV", "LOC")} <= found
+    small = {entity.text for entity in analyzer.analyze("", "olena bondar left warsaw for kharkiv on monday").entities}
+    assert {"olena bondar", "warsaw", "kharkiv"} <= small
