@@ -84,7 +84,6 @@ def test_a_column_of_another_day_is_no_copy() -> None:
     within_hours = Wire()
     assert verdict(within_hours, 0, column(0)).kind == "none"
     assert verdict(within_hours, 1, column(1), observed_ms=NOON + HOUR).kind == "near"
-    assert verdict(Wire(), 0, column(0)).kind == "none"
 
 
 def test_a_feed_that_repeats_an_article_days_later_repeats_it() -> None:
