@@ -1,7 +1,7 @@
 """Texts without case: headlines in capitals, posts in small letters. The encoder knows names by how they are written.
 
-Where a text tells nothing by its capitals, each of its words gets one: F1 of entities on CoNLL-2003 validation in
-capitals rises from 61 to 83, in small letters from 71 to 83 (`make eval`), of 93 as it was written.
+Where a text tells nothing by its capitals, each of its words gets one: F1 of entities is 82.6 then on CoNLL-2003
+validation in capitals or in small letters, of 92.7 as it was written (`make eval`).
 """
 
 import re

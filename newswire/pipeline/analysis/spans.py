@@ -4,9 +4,9 @@ The model tags sub-tokens; a decision is made once a word, from its first sub-to
 word. A word is a run of letters, marks and digits; scripts written without spaces are decided sub-token by sub-token.
 
 The same capitalised word most often names the same thing throughout an article, so that its occurrences share what the
-model thinks of each. Of the tag sequences that are valid the most probable one is taken (Viterbi 1967). Against each
-word's own best tag both together gain 1.6 points of F1 on CoNLL-2003 validation, 2.2 on factRuEval and 1.9 on NER-UK
-(`make eval`); the sequences alone 1.2, 1.4 and 1.5.
+model thinks of each. Of the tag sequences that are valid the most probable one is taken (Viterbi 1967). `make eval` has
+the figures: F1 is 92.7 on CoNLL-2003 validation, 87.7 on factRuEval and 82.9 on NER-UK, and was 91.0, 85.6 and 81.0 by
+each word's own best tag.
 """
 
 import math
@@ -42,9 +42,9 @@ DECODER = "decoder-2"
 """Another one with every change of what is made of the same logits: records name it with their model, so that a
 verification makes no analysis again that another decoder made."""
 SHARED = 0.7
-"""How much of what is thought of a word is what is thought of all its occurrences; 0.5 to 0.9 do nearly as well."""
+"""How much of what is thought of a word is what is thought of all its occurrences."""
 ALONE = 0.01
-"""How much of the probability of an I counts for a B; up to 0.1 it makes next to no difference."""
+"""How much of the probability of an I counts for a B."""
 _LEAST = 1e-9
 
 Floats = npt.NDArray[np.float32]

@@ -72,7 +72,7 @@ def sequence_of(value: bytes | None) -> int:
     """The place in the wire of a record of `unique`; 0 for what is none.
 
     Articles that come together stand on several partitions. One that is analysed before its turn waits at cluster for
-    those before it: a tenth of them for 80 ms and more, at half of full speed.
+    those before it.
     """
     try:
         found = orjson.loads(value or b"")["sequence"]

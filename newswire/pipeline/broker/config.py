@@ -41,8 +41,7 @@ transactions whose partitions have no leader, and their records can never be rea
 HEAP_FIRST_MB = 160
 """The Java heap from the start, MiB, all of it resident; it grows with what lives.
 
-It would come to this anyway: from 64 MiB it grew for as long as seven minutes of load were watched, and the broker's
-memory with it.
+It comes to this anyway: begun smaller it grows under load for minutes, and the broker's memory with it (`make soak`).
 """
 
 RETENTION_CHECK_SECONDS = 60
@@ -54,8 +53,7 @@ def jvm_flags(settings: EmbeddedSettings) -> list[str]:
     return [
         f"-Xmx{settings.heap_mb}m",
         f"-Xms{min(HEAP_FIRST_MB, settings.heap_mb)}m",
-        # The serial collector fills all of -Xmx with garbage before it clears the old part: 300 MB resident after seven
-        # minutes and growing, where this one stands at 233.
+        # The serial collector fills all of -Xmx with garbage before it clears the old part.
         "-XX:+UseG1GC",
         "-XX:+AlwaysPreTouch",
         "-XX:ParallelGCThreads=1",
