@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test chaos lint format types imports schemas bench soak eval clean
+.PHONY: setup demo test chaos lint format types imports schemas bench soak eval train clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "newswire needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -52,6 +52,16 @@ soak: $(READY) .venv-bench/.ready
 # The encoder's figures on DATA, a folder with the archives that training/archives.py names.
 eval: $(READY)
 	$(BIN)/python -m training.evaluate --data $(DATA)
+
+# The encoder's venv: the service runs without torch.
+.venv-train/.ready: requirements.lock training/requirements.lock
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock -r training/requirements.lock
+	@touch $@
+
+# The encoder made from DATA in OUT (its log is OUT/training.log); a stopped run goes on from its last checkpoint.
+train: .venv-train/.ready
+	.venv-train/bin/python -m training.make --data $(DATA) --out $(OUT)
 
 format: $(READY)
 	$(BIN)/ruff format .

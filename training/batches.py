@@ -1,7 +1,7 @@
 """From documents to padded batches of one task each: tagging sequences, and texts for topics and embedding."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -10,9 +10,12 @@ from tokenizers import Tokenizer
 from training.model import PAD, TAGS
 from training.tagging_data import TaggedDocument
 from training.topic_data import TOPICS, TopicText
+from training.variants import Names, recased, small, titled
 from training.vocabulary import piece_id
 
 IGNORED = -100
+_SWAPPED = 0.35
+_MIXED_CASE = 0.5
 _T = TypeVar("_T")
 _TAG_ID = {tag: number for number, tag in enumerate(TAGS)}
 
@@ -49,9 +52,10 @@ class TextBatch:
 
 @dataclass(frozen=True)
 class _Piece:
-    """A text's sub-tokens with what is to be learned from it."""
+    """A text's sub-tokens with what is to be learned from it; the teacher's are of the text as it was written."""
 
     ids: list[int]
+    teacher_ids: list[int]
     targets: tuple[float, ...]
     weights: tuple[float, ...]
 
@@ -111,15 +115,25 @@ class Batcher:
             at = stop
         return sequences
 
-    def tagging(self, documents: list[TaggedDocument], tokens: int) -> list[TagBatch]:
-        """Batches of about `tokens` sub-tokens in all: as many passes over the documents as that takes."""
+    def _variant(self, document: TaggedDocument, names: Names) -> TaggedDocument:
+        """The document in another case or with other names, two times of five as it is."""
+        if self._random.random() < _SWAPPED:
+            document = names.swapped(document, self._random, 0.5)
+        return replace(document, text=recased(document.text, self._random))
+
+    def tagging(self, documents: list[TaggedDocument], tokens: int, names: Names) -> list[TagBatch]:
+        """Batches of about `tokens` sub-tokens in all: as many passes over the documents as that takes.
+
+        From the second pass on the documents come as variants, with other names out of `names`.
+        """
         sequences: list[tuple[list[int], list[int]]] = []
         used = 0
         while used < tokens:
             order = list(documents)
             self._random.shuffle(order)
             for document in order:
-                for sequence in self._sequences(document):
+                varied = self._variant(document, names) if sequences else document
+                for sequence in self._sequences(varied):
                     sequences.append(sequence)
                     used += len(sequence[0])
                 if used >= tokens:
@@ -144,22 +158,42 @@ class Batcher:
             groups[-1].append(items[number])
         return [group for group in groups if group]
 
-    def _windows(self, item: TopicText, ids: list[int], most: int) -> list[_Piece]:
-        """The beginning of a text and up to `most` - 1 further windows of it."""
+    def _cased(self, text: str) -> str:
+        """The text in one case or another; what its source wrote in small letters comes titled half the time."""
+        if text != small(text):
+            return recased(text, self._random)
+        return titled(text) if self._random.random() < _MIXED_CASE else text
+
+    def _windows(self, items: list[TopicText], most: int) -> list[_Piece]:
+        """Of each text the beginning and up to `most` - 1 further windows, in one case or another."""
         room = self._limits.length - 2
-        starts = list(range(room, max(room, len(ids) - room // 2), room))
-        self._random.shuffle(starts)
-        return [_Piece(ids[at : at + room], item.targets, item.weights) for at in [0, *starts[: most - 1]]]
+        cased = [self._cased(item.text) for item in items]
+        encoded = self._tokenizer.encode_batch(cased, add_special_tokens=False)
+        cuts: list[tuple[TopicText, list[int], str]] = []
+        for item, encoding in zip(items, encoded, strict=True):
+            ids: list[int] = encoding.ids
+            starts = list(range(room, max(room, len(ids) - room // 2), room))
+            self._random.shuffle(starts)
+            for at in [0, *starts[: most - 1]]:
+                part = encoding.offsets[at : at + room]
+                cuts.append((item, ids[at : at + room], item.text[part[0][0] : part[-1][1]]))
+        taught = self._tokenizer.encode_batch([text for _, _, text in cuts], add_special_tokens=False)
+        return [
+            _Piece(ids, encoding.ids[:room], item.targets, item.weights)
+            for (item, ids, _), encoding in zip(cuts, taught, strict=True)
+        ]
 
     def _join(self, pieces: list[_Piece]) -> _Piece:
         """Texts one after the other: true is what is true of one of them, unsure what is unsure in one of them."""
-        ids = [number for piece in pieces for number in piece.ids][: self._limits.length - 2]
+        room = self._limits.length - 2
+        ids = [number for piece in pieces for number in piece.ids][:room]
+        taught = [number for piece in pieces for number in piece.teacher_ids][:room]
         targets, weights = [], []
         for topic in range(len(TOPICS)):
             hits = [piece.weights[topic] for piece in pieces if piece.targets[topic]]
             targets.append(1.0 if hits else 0.0)
             weights.append(max(hits) if hits else min(piece.weights[topic] for piece in pieces))
-        return _Piece(ids, tuple(targets), tuple(weights))
+        return _Piece(ids, taught, tuple(targets), tuple(weights))
 
     def _joined(self, items: list[TopicText], pieces: list[_Piece]) -> list[_Piece]:
         """Headlines as they are (40 %), joined with others of their topic (35 %), or with any other one (25 %).
@@ -192,21 +226,13 @@ class Batcher:
 
     def texts(self, items: list[TopicText], tokens: int, *, join: bool, windows: int) -> list[TextBatch]:
         """Batches of about `tokens` sub-tokens drawn from `items`: joined headlines, or windows of articles."""
-        encoded = self._tokenizer.encode_batch([item.text for item in items], add_special_tokens=False)
+        items = [item for item in items if item.text.strip()]
         pieces: list[_Piece] = []
         used = 0
         while used < tokens:
+            fresh = self._windows(items, 1 if join else windows)
             if join:
-                room = self._limits.length - 2
-                fresh = self._joined(
-                    items, [_Piece(e.ids[:room], i.targets, i.weights) for i, e in zip(items, encoded, strict=True)]
-                )
-            else:
-                fresh = [
-                    piece
-                    for item, encoding in zip(items, encoded, strict=True)
-                    for piece in self._windows(item, encoding.ids, windows)
-                ]
+                fresh = self._joined(items, fresh)
             self._random.shuffle(fresh)
             for piece in fresh:
                 if used >= tokens:
@@ -219,8 +245,8 @@ class Batcher:
         return TextBatch(
             pad([self._frame(piece.ids) for piece in group], PAD),
             pad([[1] * (len(piece.ids) + 2) for piece in group], 0),
-            pad([self._frame(self._prefix + piece.ids) for piece in group], PAD),
-            pad([[1] * (len(piece.ids) + 2 + len(self._prefix)) for piece in group], 0),
+            pad([self._frame(self._prefix + piece.teacher_ids) for piece in group], PAD),
+            pad([[1] * (len(piece.teacher_ids) + 2 + len(self._prefix)) for piece in group], 0),
             torch.tensor([piece.targets for piece in group]),
             torch.tensor([piece.weights for piece in group]),
         )

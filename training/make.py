@@ -13,7 +13,7 @@ import torch
 from tokenizers import Tokenizer
 
 from newswire.pipeline.analysis.analyze import Analyzer
-from training import evaluate, export, thresholds
+from training import calibration, evaluate, export, thresholds
 from training import tagging_data as tagging
 from training import topic_data as topics
 from training.archives import unpack
@@ -21,7 +21,9 @@ from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.model import NewsEncoder, Teacher
 from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
+from training.topic_figures import Scored, score
 from training.train import Recipe, centre_teacher, train
+from training.variants import Names
 from training.vocabulary import trim, trim_words
 
 log = logging.getLogger("training")
@@ -48,7 +50,7 @@ def trim_vocabulary(folder: Path, out: Path, weights: TeacherWeights, size: int)
     return Tokenizer.from_file(str(kept))
 
 
-def build_batches(folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> list[TagBatch | TextBatch]:
+def build_batches(data: Path, folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> list[TagBatch | TextBatch]:
     """All batches of the run, shuffled; held-out documents are not among them."""
     batcher = Batcher(tokenizer, Limits(), recipe.seed)
     ner = folder / "ner"
@@ -58,18 +60,20 @@ def build_batches(folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> list[Ta
         "factrueval": [
             d for d in tagging.read_factrueval(ner / "factrueval2016" / "devset") if not tagging.held_out(d.id)
         ],
-        "wikineural": tagging.read_wikineural(ner / "wikineural"),
-        "slavner": tagging.read_slavner(ner / "slavner", 40),
+        "wikineural": [d for d in tagging.read_wikineural(ner / "wikineural") if not tagging.held_out(d.id)],
+        "slavner": tagging.read_slavner(ner / "slavner", 60),
         "wnut": tagging.read_wnut(ner / "wnut17"),
         "synthetic": war_reports(3000, recipe.seed),
     }
     batches: list[TagBatch | TextBatch] = []
+    names = Names(document for found in documents.values() for document in found)
     for name, found in documents.items():
-        batches += batcher.tagging(found, getattr(recipe, name))
+        batches += batcher.tagging(found, getattr(recipe, name), names)
     texts, _ = topics.split(topics.read_all(folder))
-    for name in ("iptc", "bbc", "masakha", "sib", "replay", "slavic"):
+    texts += topics.read_taxonomy(data / "iptc" / "cptall-en-GB.json")
+    for name in ("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic"):
         chosen = [text for text in texts if text.id.startswith(f"{name}-")]
-        batches += batcher.texts(chosen, getattr(recipe, name), join=name == "iptc", windows=3)
+        batches += batcher.texts(chosen, getattr(recipe, name), join=name in ("iptc", "taxonomy"), windows=3)
     batcher.shuffle(batches)
     return batches
 
@@ -80,7 +84,7 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     torch.manual_seed(recipe.seed)
     weights = load_teacher()
     tokenizer = trim_vocabulary(folder, out, weights, recipe.vocabulary)
-    batches = build_batches(folder, tokenizer, recipe)
+    batches = build_batches(data, folder, tokenizer, recipe)
     tokens = {
         kind.__name__: sum(b.ids.numel() for b in batches if isinstance(b, kind)) for kind in (TagBatch, TextBatch)
     }
@@ -93,28 +97,36 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
         saved = torch.load(out / "checkpoint.pt")
         model.load_state_dict(saved["model"])
         done = int(saved["step"])
-    train(model, teacher, batches[: recipe.steps], recipe, out, done)
+    train(model, teacher, batches, recipe, out, done)
 
 
 def finish(data: Path, out: Path, recipe: Recipe) -> Path:
-    """From the checkpoint to the finished model folder, its thresholds chosen through the shipped path."""
+    """From the checkpoint to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe.vocabulary)
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
     model.load_state_dict(torch.load(out / "checkpoint.pt")["model"])
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
-    export.export_graph(model, folder / "model.onnx")
     shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
     export.write_taxonomy(data / "iptc" / "cptall-en-GB.json", folder / "iptc-media-topics.json")
-    export.write_config(folder, model, [0.0] * len(topics.TOPICS), recipe.window, recipe.stride)
-    export.write_checksums(folder)
     sample, _ = thresholds.parts(topics.split(topics.read_all(out / "data"))[1])
-    analyzer = Analyzer.load(folder, folder / "iptc-media-topics.json")
-    chosen = thresholds.choose(lambda text: evaluate.all_scores(analyzer, text), sample)
+
+    def write(limits: list[float]) -> None:
+        export.write_config(folder, model, limits, recipe.window, recipe.stride)
+        export.write_checksums(folder)
+
+    def scored() -> list[Scored]:
+        export.export_graph(model, folder / "model.onnx")
+        write([0.0] * len(topics.TOPICS))
+        return score(Analyzer.load(folder, folder / "iptc-media-topics.json"), sample)
+
+    scale, shift = calibration.fit(scored())
+    log.info("topic logits times %.3f, plus %.3f", scale, shift)
+    model.scale_topics(scale, shift)
+    chosen = thresholds.choose([(one.text, one.scores) for one in scored()])
     log.info("thresholds %s", chosen)
-    export.write_config(folder, model, chosen, recipe.window, recipe.stride)
-    export.write_checksums(folder)
+    write(chosen)
     return folder
 
 
@@ -124,9 +136,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for work files and the finished model")
     parser.add_argument("--threads", type=int, default=2)
     arguments = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    kept: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(arguments.out / "training.log")]
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=kept)
     make_checkpoint(arguments.data, arguments.out, Recipe())
     folder = finish(arguments.data, arguments.out, Recipe())
     evaluate.report(arguments.data, folder, arguments.out / "data", [])

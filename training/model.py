@@ -141,6 +141,12 @@ class NewsEncoder(nn.Module):
         logits: torch.Tensor = self.topic_outer(self.dropout(F.gelu(self.topic_inner(pooled))))
         return logits
 
+    def scale_topics(self, scale: float, shift: float) -> None:
+        """Make every topic logit `scale` times itself plus `shift`, in place."""
+        with torch.no_grad():
+            self.topic_outer.weight.mul_(scale)
+            self.topic_outer.bias.mul_(scale).add_(shift)
+
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """(tag logits, topic logits, embedding) of `ids` and `mask` (batch, length)."""
         return self.heads(self.trunk(ids, mask), mask)

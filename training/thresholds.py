@@ -4,7 +4,7 @@ The rest is for the figures (`training.evaluate`). Wanted is a precision: a subs
 hurt more by what does not belong there than by what is missing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from training.tagging_data import held_out
 from training.topic_data import TOPICS, TopicText
@@ -37,16 +37,16 @@ def listed(text: TopicText) -> tuple[set[str], set[str]]:
     return true, unsure
 
 
-def choose(scores: Callable[[str], dict[str, float]], texts: Sequence[TopicText]) -> list[float]:
+def choose(texts: Sequence[tuple[TopicText, Mapping[str, float]]]) -> list[float]:
     """The lowest threshold (in steps of 0.05) with the wanted precision, else the one of the best precision.
 
-    `scores` gives a text's score for every topic.
+    `texts` come with their scores for every topic.
     """
     right: dict[str, list[float]] = {topic: [] for topic in TOPICS}
     wrong: dict[str, list[float]] = {topic: [] for topic in TOPICS}
-    for text in texts:
+    for text, scores in texts:
         true, unsure = listed(text)
-        for topic, score in scores(text.text).items():
+        for topic, score in scores.items():
             if topic in true:
                 right[topic].append(score)
             elif topic not in unsure:

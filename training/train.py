@@ -17,11 +17,10 @@ log = logging.getLogger("training")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is made of; the budgets are sub-tokens of each set, `slavic_*` the documents a topic and language."""
+    """What a run is made of; the budgets are sub-tokens of each set."""
 
     seed: int = 20251009
     vocabulary: int = 96_000
-    steps: int = 1550
     window: int = 128
     stride: int = 116
     layers: int = 6
@@ -31,19 +30,20 @@ class Recipe:
     warm_up: float = 0.06
     topic_weight: float = 0.3
     embedding_weight: float = 1.0
-    conll: int = 850_000
-    ner_uk: int = 600_000
-    factrueval: int = 220_000
-    wikineural: int = 500_000
-    slavner: int = 320_000
-    wnut: int = 70_000
-    synthetic: int = 330_000
-    iptc: int = 950_000
-    bbc: int = 240_000
-    masakha: int = 100_000
-    sib: int = 220_000
-    replay: int = 240_000
-    slavic: int = 120_000
+    conll: int = 4_500_000
+    ner_uk: int = 4_000_000
+    factrueval: int = 1_100_000
+    wikineural: int = 6_000_000
+    slavner: int = 1_500_000
+    wnut: int = 300_000
+    synthetic: int = 600_000
+    iptc: int = 5_500_000
+    taxonomy: int = 200_000
+    bbc: int = 800_000
+    masakha: int = 500_000
+    sib: int = 700_000
+    replay: int = 1_000_000
+    slavic: int = 600_000
 
 
 def centre_teacher(teacher: Teacher, batches: list[TextBatch]) -> None:
@@ -83,7 +83,7 @@ def train(
 ) -> None:
     """Train `model` in place over `batches` in their order, from step `done` on.
 
-    Writes out/checkpoint.pt (weights and the step) every 100 steps and at the end. What a resumed run lacks against an
+    Writes out/checkpoint.pt (weights and the step) every 500 steps and at the end. What a resumed run lacks against an
     uninterrupted one is the optimiser's memory of the steps before.
     """
     heads = [p for name, p in model.named_parameters() if not name.startswith("trunk.")]
@@ -115,9 +115,9 @@ def train(
         schedule.step()
         for name, value in parts.items():
             means[name] += 0.02 * (value - means[name])
-        if step % 25 == 0:
+        if step % 50 == 0:
             log.info("step %d of %d, %.0f s, %s", step, steps, time.monotonic() - began, json.dumps(means))
-        if step % 100 == 0 or step == steps:
+        if step % 500 == 0 or step == steps:
             torch.save({"step": step, "model": model.state_dict()}, out / "checkpoint.tmp")
             (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
     model.eval()
