@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: setup demo test chaos lint format types imports schemas bench soak eval train clean
+.PHONY: setup demo test test-torch chaos lint format types imports schemas bench soak eval train clean
 
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "newswire needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
@@ -21,6 +21,11 @@ demo: $(READY)
 # Files side by side, in order: the long ones come first.
 test: $(READY)
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# What needs torch, which the service does without: models of Hugging Face, and how the encoder is made.
+test-torch: .venv-train/.ready
+	.venv-train/bin/mypy training tests/unit/training/test_making.py
+	.venv-train/bin/python -m pytest -m torch tests/unit/analysis tests/unit/training
 
 # Faults strike the running service at random, for MINUTES (40); SEED repeats a run.
 chaos: $(READY)

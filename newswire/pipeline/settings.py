@@ -134,9 +134,16 @@ class DeduplicateSettings(Section):
 
 
 class AnalyzeSettings(Section):
-    """The encoder. `constant_ms` replaces it by a stated constant time that finds nothing (load tests)."""
+    """The models. `constant_ms` replaces them by a stated constant time that finds nothing (load tests).
+
+    `entities` and `topics` name models of Hugging Face, a folder or an id, that find these in the encoder's place;
+    `topic_min` is the score from which such a model's topic is given.
+    """
 
     model: Path | None = None
+    entities: str | None = None
+    topics: str | None = None
+    topic_min: float = Field(default=0.5, ge=0, le=1)
     threads: int = Field(default=1, ge=1)
     hang_seconds: float = Field(default=120.0, gt=0)
     work_seconds: float = Field(default=0.5, gt=0)

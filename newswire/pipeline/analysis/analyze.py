@@ -4,13 +4,13 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from newswire.pipeline.analysis.casing import with_case
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading
+from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading, Tokens
 from newswire.pipeline.analysis.results import (
     EMPTY_EMBEDDING,
     Analysis,
@@ -71,12 +71,39 @@ def pool_embedding(readings: list[Reading], weights: Doubles) -> bytes:
     return quantised
 
 
-class Analyzer:
-    """Finds topics, entities and the embedding of articles with one encoder. For one thread at a time."""
+class Tagger(Protocol):
+    """What tags sub-tokens in the encoder's place: `name` says which model."""
 
-    def __init__(self, encoder: Encoder, taxonomy: Taxonomy) -> None:
-        """Raises ModelError when the taxonomy lacks a topic of the model."""
+    name: str
+
+    def tag(self, text: str, most: int) -> tuple[Tokens, npt.NDArray[np.float32]]: ...
+
+
+class Classifier(Protocol):
+    """What gives topics their scores in the encoder's place: `name` says which model."""
+
+    name: str
+
+    def scores(self, title: str, text: str) -> dict[str, float]: ...
+
+
+class Analyzer:
+    """Finds topics, entities and the embedding of articles. For one thread at a time.
+
+    All three come from one encoder, but for entities that a `tagger` and topics that a `classifier` finds in its place.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        taxonomy: Taxonomy,
+        tagger: Tagger | None = None,
+        classifier: Classifier | None = None,
+        topic_min: float = 0.5,
+    ) -> None:
+        """`topic_min` is the classifier's threshold. Raises ModelError when the taxonomy lacks a topic of the model."""
         self._encoder, self._taxonomy = encoder, taxonomy
+        self._tagger, self._classifier, self._topic_min = tagger, classifier, topic_min
         missing = set(encoder.settings.topics) - set(taxonomy.names)
         if missing:
             raise ModelError(f"taxonomy {taxonomy.release} lacks the model's topics {sorted(missing)}")
@@ -89,8 +116,16 @@ class Analyzer:
 
     @property
     def name(self) -> str:
-        """Model, instruction set and decoder, such as "news-encoder-1 int8 avx512_vnni decoder-2"."""
-        return f"{self._encoder.name} {DECODER}"
+        """Model, instruction set, decoder, and what finds entities or topics in its place.
+
+        Such as "news-encoder-1 int8 avx512_vnni decoder-2".
+        """
+        others = [
+            f" {what} {model.name}"
+            for what, model in (("entities", self._tagger), ("topics", self._classifier))
+            if model is not None
+        ]
+        return f"{self._encoder.name} {DECODER}{''.join(others)}"
 
     @property
     def taxonomy(self) -> str:
@@ -115,24 +150,33 @@ class Analyzer:
         if not windows:
             return Analysis((), (), EMPTY_EMBEDDING)
         readings = [self._encoder.read(ids[window.start : window.end]) for window in windows]
-        tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
+        if self._tagger is None:
+            tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
+            tagged = [(cased_title, heading, tags[:split]), (cased_text, body, tags[split:])]
+        else:
+            tagged = [(field, *self._tagger.tag(field, MAX_WINDOWS)) for field in (title, text)]
         # What lies beyond the windows was not read.
         fields = agree(
             [
                 words_of(field, tokens.starts[: len(read)], tokens.ends[: len(read)], read)
-                for field, tokens, read in ((cased_title, heading, tags[:split]), (cased_text, body, tags[split:]))
+                for field, tokens, read in tagged
             ]
         )
         entities = self._entities("title", title, fields[0]) + self._entities("text", text, fields[1])
         weights = np.array([float(window.last - window.first) for window in windows])
-        return Analysis(self._topics(topic_scores(readings, weights)), entities, pool_embedding(readings, weights))
+        if self._classifier is None:
+            scores = dict(zip(settings.topics, topic_scores(readings, weights).tolist(), strict=True))
+            limits = dict(zip(settings.topics, settings.thresholds, strict=True))
+        else:
+            scores = self._classifier.scores(title, text)
+            limits = dict.fromkeys(scores, self._topic_min)
+        return Analysis(self._topics(scores, limits), entities, pool_embedding(readings, weights))
 
-    def _topics(self, scores: Doubles) -> tuple[Topic, ...]:
-        settings = self._encoder.settings
+    def _topics(self, scores: dict[str, float], limits: dict[str, float]) -> tuple[Topic, ...]:
         found = [
             Topic(topic, self._taxonomy.names[topic], round(score, 4))
-            for topic, score, threshold in zip(settings.topics, scores.tolist(), settings.thresholds, strict=True)
-            if score >= threshold
+            for topic, score in scores.items()
+            if score >= limits[topic]
         ]
         return tuple(sorted(found, key=lambda topic: (-topic.score, topic.id)))
 

@@ -1,0 +1,143 @@
+"""The encoder's making from end to end, small: batches, training, export, and the shipped code reading the result."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from newswire.pipeline.analysis.analyze import Analyzer, Taxonomy
+from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
+from tests.torch_installed import with_torch
+from training.tagging_data import TaggedDocument
+from training.topic_data import TOPICS, TopicText, labelled
+from training.variants import Names
+
+if TYPE_CHECKING:
+    from training.teacher import TeacherWeights
+
+WIDTH, LAYERS, PLACES = 32, 2, 160
+PEOPLE, TOWNS = ("Ann", "Lee", "Mia", "Bob"), ("Riga", "Oslo", "Rome", "Bern")
+
+
+def weights() -> "TeacherWeights":
+    """A small random teacher over the shipped vocabulary."""
+    import torch
+
+    from training.teacher import TeacherWeights
+
+    torch.manual_seed(3)
+    vocabulary = Encoder.load()._tokenizer.get_vocab_size()
+    state = {
+        "words": torch.randn(vocabulary, WIDTH),
+        "positions": torch.randn(PLACES, WIDTH) * 0.02,
+        "norm.weight": torch.ones(WIDTH),
+        "norm.bias": torch.zeros(WIDTH),
+    }
+    shapes = {
+        **dict.fromkeys(("query", "key", "value", "attention_out"), (WIDTH, WIDTH)),
+        "feed_in": (2 * WIDTH, WIDTH),
+        "feed_out": (WIDTH, 2 * WIDTH),
+    }
+    for layer in range(LAYERS):
+        for name, (rows, columns) in shapes.items():
+            state[f"layers.{layer}.{name}.weight"] = torch.randn(rows, columns) * columns**-0.5
+            state[f"layers.{layer}.{name}.bias"] = torch.zeros(rows)
+        for name in ("attention_norm", "feed_norm"):
+            state[f"layers.{layer}.{name}.weight"] = torch.ones(WIDTH)
+            state[f"layers.{layer}.{name}.bias"] = torch.zeros(WIDTH)
+    return TeacherWeights(WIDTH, LAYERS, 2, 2 * WIDTH, PLACES, 1e-12, state)
+
+
+def documents() -> list[TaggedDocument]:
+    """Persons who met in towns."""
+    made = []
+    for person in PEOPLE:
+        for town in TOWNS:
+            text = f"The mayor met {person} in {town} on Monday."
+            at, place = text.index(person), text.index(town)
+            spans = ((at, at + len(person), "PER"), (place, place + len(town), "LOC"))
+            made.append(TaggedDocument(f"made-{person}-{town}", "en", text, spans))
+    return made
+
+
+def texts() -> list[TopicText]:
+    """Sport and weather, in the words of each."""
+    sport = [
+        labelled(f"sport-{n}", "en", f"The match ended with goal number {n} of the team", (15,)) for n in range(20)
+    ]
+    rain = [labelled(f"rain-{n}", "en", f"Heavy rain and storm of {n} degrees expected", (17,)) for n in range(20)]
+    return sport + rain
+
+
+@with_torch
+@pytest.mark.slow
+def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer
+
+    from training import export
+    from training.batches import Batcher, Limits, TagBatch, TextBatch
+    from training.model import NewsEncoder, Teacher
+    from training.train import Recipe, centre_teacher, train
+
+    made = weights()
+    batcher = Batcher(Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json")), Limits(48, 512, 16), 5)
+    tagging = batcher.tagging(documents(), 30_000, Names(documents()))
+    topics = batcher.texts(texts(), 30_000, join=False, windows=1)
+    assert sum(batch.ids.numel() for batch in tagging) >= 30_000
+    assert all(batch.ids.shape == batch.mask.shape == batch.labels.shape for batch in tagging)
+    teacher = Teacher(made)
+    centre_teacher(teacher, topics[:5])
+    model = NewsEncoder(made, len(TOPICS), LAYERS)
+    batches: list[TagBatch | TextBatch] = [*tagging, *topics]
+    batcher.shuffle(batches)
+    recipe = Recipe(encoder_rate=3e-3, head_rate=1e-2)
+    train(model, teacher, batches, recipe, tmp_path)
+    saved = torch.load(tmp_path / "checkpoint.pt")
+    assert saved["step"] == len(batches)
+
+    folder = tmp_path / export.NAME
+    folder.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODEL_FOLDER / name, folder / name)
+    export.export_graph(model, folder / "model.onnx")
+    export.write_config(folder, model, [0.5] * len(TOPICS), 128, 116)
+    export.write_checksums(folder)
+    analyzer = Analyzer(Encoder.load(folder), Taxonomy.load())
+    found = analyzer.analyze("", "The mayor met Mia in Oslo on Monday.")
+    assert [(one.text, one.type) for one in found.entities] == [("Mia", "PER"), ("Oslo", "LOC")]
+    assert [one.id for one in analyzer.analyze("", "The match ended with goal number 7").topics] == [TOPICS[14]]
+    before = analyzer.analyze("", "Heavy rain and storm of 7 degrees expected").topics
+    assert [one.id for one in before] == [TOPICS[16]]
+
+    model.scale_topics(0.5, -0.25)
+    export.export_graph(model, folder / "model.onnx")
+    export.write_checksums(folder)
+    again = Analyzer(Encoder.load(folder), Taxonomy.load())
+    after = again.analyze("", "Heavy rain and storm of 7 degrees expected").topics
+    odds = before[0].score / (1 - before[0].score)
+    assert after[0].score == pytest.approx(1 / (1 + odds**-0.5 * 2.718281828**0.25), abs=0.02)
+
+
+@with_torch
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer
+
+    from training.batches import Batcher, Limits, TagBatch, TextBatch
+    from training.model import NewsEncoder, Teacher
+    from training.train import Recipe, train
+
+    made = weights()
+    batcher = Batcher(Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json")), Limits(48, 512, 16), 5)
+    batches: list[TagBatch | TextBatch] = [*batcher.tagging(documents(), 5_000, Names(documents()))]
+    model = NewsEncoder(made, len(TOPICS), LAYERS)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    train(model, Teacher(made), batches, Recipe(), tmp_path, done=len(batches) - 1)
+    saved = torch.load(tmp_path / "checkpoint.pt")
+    assert saved["step"] == len(batches)
+    moved = {name for name, value in saved["model"].items() if not torch.equal(value, before[name])}
+    assert "tagger.weight" in moved
+    assert "trunk.words" not in moved
