@@ -47,8 +47,9 @@ imports: $(READY)
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock
 	@touch $@
 
+# What needs others' texts runs where DATA, TEXTS, CAPTURES and STORIES name them (see bench/__main__.py).
 bench: $(READY) .venv-bench/.ready
-	$(BIN)/python -m bench $(if $(DATA),--data $(DATA)) $(if $(TEXTS),--texts $(TEXTS))
+	$(BIN)/python -m bench $(if $(DATA),--data $(DATA)) $(if $(TEXTS),--texts $(TEXTS)) $(if $(CAPTURES),--captures $(CAPTURES)) $(if $(STORIES),--stories $(STORIES))
 
 # The service under load for MINUTES (30); figures and plots in bench-results/.
 soak: $(READY) .venv-bench/.ready

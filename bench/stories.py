@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.figures import Figure, report
 from newswire.pipeline.analysis import Analyzer
 from newswire.pipeline.enrich import MemoryState
 from newswire.pipeline.settings import Settings, load_settings
@@ -126,6 +127,7 @@ def main() -> None:
     parser.add_argument("--embeddings", type=Path)
     parser.add_argument("--encoder", action="store_true")
     parser.add_argument("--merge-min", type=float, help="in place of the setting")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--orders", type=int, nargs="+", default=[1, 2, 3])
     arguments = parser.parse_args()
     articles, true = load(arguments.file, arguments.embeddings)
@@ -146,7 +148,9 @@ def main() -> None:
         if went:
             print(f"  {len(went)} of the stories merged: F1 {b_cubed(after_merges(found, went), true)[2]:.3f}")
     events = len(set(true.values()))
-    print(f"{len(articles)} documents, {events} events: mean {np.mean(figures):.3f} worst {min(figures):.3f}")
+    name = f"stories of {len(articles)} documents about {events} events, B-cubed F1"
+    both = (("mean", float(np.mean(figures)), ">= 88"), ("worst", min(figures), ">= 87"))
+    report([Figure(f"{name}, {what} order", 100 * f1, "%", goal=goal) for what, f1, goal in both], arguments.out)
 
 
 if __name__ == "__main__":
