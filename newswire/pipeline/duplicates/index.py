@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from newswire.pipeline.duplicates.freed import give_back
 from newswire.pipeline.duplicates.signature import U32
 from newswire.pipeline.duplicates.table import (
     I64,
@@ -100,6 +101,7 @@ class CopyIndex:
             self._entries[: self._slots] += counts.astype(np.uint16)
             yield
         self._free.extend(np.flatnonzero(self._entries[: self._slots] == 0).tolist())
+        give_back()
 
     def find(self, keys: U32, earliest_ms: int, limit: int) -> list[int]:
         """Sequence numbers of up to `limit` texts that share keys, those with the most shared first.

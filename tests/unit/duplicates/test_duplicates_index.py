@@ -303,3 +303,25 @@ def test_the_index_is_its_model_through_growth_crowding_expiry_and_rebuild(seed:
         wanted = keys(*chance.sample(pool, k=8))
         limit = chance.randrange(1, 12)
         assert index.find(wanted, now - 60, limit) == model.find(wanted.tolist(), now - 60, limit)
+
+
+_BUILDING = """
+import numpy as np, psutil
+from newswire.pipeline.duplicates.index import CopyIndex, Texts
+
+def texts():
+    chance = np.random.default_rng(1)
+    for start in range(0, 100_000, 8_192):
+        some = np.arange(start, min(100_000, start + 8_192))
+        keys = chance.integers(0, 1 << 32, len(some) * 40, dtype=np.uint32)
+        yield Texts(some, some, keys, np.repeat(np.arange(len(some)), 40))
+
+index, before = CopyIndex(), psutil.Process().memory_info().rss
+index.build(texts())
+print((psutil.Process().memory_info().rss - before) / index.nbytes)
+"""
+
+
+def test_what_an_index_was_built_from_is_given_back_to_the_system() -> None:
+    told = subprocess.run([sys.executable, "-c", _BUILDING], capture_output=True, text=True, check=True).stdout
+    assert 0.9 < float(told) < 1.4
