@@ -14,8 +14,10 @@ The rules, in order; `of` is always an emitted article, the earliest in the wire
 The thresholds were measured by `python -m bench.copies` on copies of which up to 30 % is edited: with a similarity of
 0.5 and a containment of 0.6 98 % are found, with 0.8 and 0.8 69 %; of look-alikes next to none are merged either way.
 
-Of the shingles those are left out that are boilerplate (boilerplate.py). And no copy in 4, since it is a column of
-another day, is a text of the same feed that was seen COLUMN_MS or more apart and differs by more than a few words.
+Of the shingles those are left out that are boilerplate (boilerplate.py). Two texts of one feed are no copies in 4 when
+they were seen COLUMN_MS or more apart and differ by more than a few words (a column of another day), or when the new
+one begins with HEAD_ALONE of it in words of its own (what follows is the feed's footer, which its second item cannot
+tell yet).
 
 Facts are words with digits and names. Where a text has many shingles of another but facts stand in place of its facts
 (REPLACED_*), it is the same template with other news, or a correction, and no copy.
@@ -30,7 +32,16 @@ from urllib.parse import urlsplit
 from newswire.pipeline.duplicates.boilerplate import FeedText, boilerplate, feed_digest, without
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import NO_URL, TextRow
-from newswire.pipeline.duplicates.signature import Overlap, Signature, overlap, overlaps, replaced_share, sign
+from newswire.pipeline.duplicates.signature import (
+    Overlap,
+    Signature,
+    Sketch,
+    head_alone,
+    overlap,
+    overlaps,
+    replaced_share,
+    sign,
+)
 from newswire.pipeline.settings import CopyRules
 from newswire.pipeline.text.dates import to_ms
 from newswire.schemas import Duplicate, PreparedArticle
@@ -46,6 +57,8 @@ COLUMN_MS = 18 * 3_600_000
 COLUMN_WHOLE = 0.95
 """The share that two texts of different days must have of one another, or one of the other, to be copies all the same:
 a frame is less of a column than this, or the column says nothing."""
+HEAD_ALONE = 0.15
+"""So much of a text is not a first sentence rewritten: what comes after it alone makes no copy within a feed."""
 WHOLLY = Overlap(1.0, 1.0, 1.0, 0)
 REPLACED_NUMBERS = 0.1
 REPLACED_NAMES = 0.25
@@ -122,8 +135,8 @@ def decide(article: PreparedArticle, view: View, rules: CopyRules) -> Verdict:
     for found in view.same_text(print_.digest):
         return Verdict(_duplicate("exact", found.row.id, WHOLLY), None)
     extended: tuple[Duplicate, Found] | None = None
-    if print_.signature is not None:
-        origin = (feed_digest(article.feed.url), to_ms(article.observed_at))
+    if print_.words is not None and print_.signature is not None:
+        origin = _Origin(print_.words, feed_digest(article.feed.url), to_ms(article.observed_at))
         copy, extended = _compare(print_.signature, origin, view.similar(print_.signature), rules)
         if copy is not None:
             return Verdict(copy, None)
@@ -135,13 +148,18 @@ def decide(article: PreparedArticle, view: View, rules: CopyRules) -> Verdict:
     return Verdict(Duplicate(), print_)
 
 
-def _compare(
-    new: Signature, origin: tuple[bytes, int], candidates: list[Found], rules: CopyRules
-) -> tuple[Duplicate | None, tuple[Duplicate, Found] | None]:
-    """The best copy among the candidates and, for want of one, the text that the new one extends most surely.
+class _Origin(NamedTuple):
+    """Of a new text: its words, its feed, and when it was seen there."""
 
-    `origin`: the new text's feed, and when it was seen there.
-    """
+    words: Words
+    feed: bytes
+    observed_ms: int
+
+
+def _compare(
+    new: Signature, origin: _Origin, candidates: list[Found], rules: CopyRules
+) -> tuple[Duplicate | None, tuple[Duplicate, Found] | None]:
+    """The best copy among the candidates and, for want of one, the text that the new one extends most surely."""
     copies: list[tuple[int, float, int, Duplicate]] = []
     extended: list[tuple[float, int, tuple[Duplicate, Found]]] = []
     signed = [(found, found.row.signature) for found in candidates if found.row.signature is not None]
@@ -154,7 +172,9 @@ def _compare(
         duplicate = _duplicate(_kind(shared, rules), found.row.id, shared)
         if duplicate.kind == "update":
             extended.append((-shared.of_old, found.sequence, (duplicate, found)))
-        elif _is_column(shared, origin, found.row):
+        elif origin.feed == found.row.feed and (
+            _is_column(shared, origin, found.row) or _is_footer(origin, old.shingles)
+        ):
             continue
         elif duplicate.kind == "near":
             copies.append((0, -shared.jaccard, found.sequence, duplicate))
@@ -179,11 +199,15 @@ def _root(found: Found) -> int:
     return found.row.root or found.sequence
 
 
-def _is_column(shared: Overlap, origin: tuple[bytes, int], old: TextRow) -> bool:
-    """Whether two texts that are alike are rather the same column of two days."""
-    feed, observed = origin
-    apart = abs(observed - old.observed_ms) >= COLUMN_MS
-    return feed == old.feed and apart and max(shared.of_new, shared.of_old) < COLUMN_WHOLE
+def _is_column(shared: Overlap, origin: _Origin, old: TextRow) -> bool:
+    """Whether two texts of a feed that are alike are rather the same column of two days."""
+    apart = abs(origin.observed_ms - old.observed_ms) >= COLUMN_MS
+    return apart and max(shared.of_new, shared.of_old) < COLUMN_WHOLE
+
+
+def _is_footer(origin: _Origin, old: Sketch) -> bool:
+    """Whether two texts of a feed share what comes after the new one's own beginning."""
+    return head_alone(origin.words, old) >= HEAD_ALONE
 
 
 def _kind(shared: Overlap, rules: CopyRules) -> Literal["update", "near", "syndicated"]:

@@ -115,6 +115,13 @@ def key_of(kind: bytes, value: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(value, digest_size=4, person=kind).digest())
 
 
+def head_alone(words: Words, old: Sketch) -> float:
+    """The share of a text, 0 to 1, that comes before the first of its shingles which the old text has as well."""
+    shingles = (_shingle_hashes(np.array(words.hashes, dtype=np.uint64)) >> np.uint64(32)).astype(np.uint32)
+    shared = held(shingles, old.values)
+    return float(shared.argmax() / len(shared)) if shared.any() else 1.0
+
+
 def overlap(new: Sketch, old: Sketch) -> Overlap:
     """Compare two sets over the range in which both are complete."""
     return overlaps(new, (old,))[0]

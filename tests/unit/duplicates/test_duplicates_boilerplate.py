@@ -35,12 +35,26 @@ def learnt(items: int = 3, words: int = 60) -> Wire:
 
 def test_a_footer_that_is_most_of_a_text_makes_no_copy() -> None:
     text = f"{small(50, 40)} {FOOTER}", f"{small(51, 40)} {FOOTER}"
-    unknown = Wire()
-    assert verdict(unknown, 50, text[0]).kind == "none"
-    assert verdict(unknown, 51, text[1]).kind == "syndicated", "nothing tells yet that it is the feed's"
+    for wire in (Wire(), learnt()):
+        assert [verdict(wire, 50 + place, one).kind for place, one in enumerate(text)] == ["none", "none"]
 
+
+def test_a_feeds_second_item_with_its_footer_is_its_own_but_with_another_first_sentence_a_copy() -> None:
+    wire, body = Wire(), small(3, 200)
+    assert verdict(wire, 0, f"{small(4, 12)} {body}").kind == "none"
+    assert verdict(wire, 1, f"{small(5, 12)} {body}").kind == "near"
+    assert verdict(wire, 2, f"{small(6, 40)} {body}", COURIER).kind == "near", "another feed may have begun it anew"
+    assert verdict(wire, 3, body[: len(body) // 2]).kind == "syndicated"
+    assert verdict(wire, 4, f"{small(7, 40)} {body}").kind == "none", "more than a first sentence"
+
+
+def test_a_header_that_is_most_of_a_text_is_learnt() -> None:
+    text = [f"{FOOTER} {small(number, 40)}" for number in range(50, 53)]
+    wire = Wire()
+    assert verdict(wire, 50, text[0]).kind == "none"
+    assert verdict(wire, 51, text[1]).kind == "syndicated", "nothing tells yet that it is the feed's"
     wire = learnt()
-    assert [verdict(wire, 50 + place, one).kind for place, one in enumerate(text)] == ["none", "none"]
+    assert [verdict(wire, 50 + place, one).kind for place, one in enumerate(text)] == ["none"] * 3
 
 
 def test_a_copy_is_found_under_the_footers_of_two_feeds() -> None:
@@ -65,8 +79,8 @@ def test_what_the_revisions_and_updates_of_one_article_share_is_the_articles() -
 def test_boilerplate_is_forgotten_with_the_texts_it_stood_in() -> None:
     wire = learnt()
     later = NOON + 30 * DAY
-    assert verdict(wire, 40, f"{small(40, 40)} {FOOTER}", observed_ms=later).kind == "none"
-    assert verdict(wire, 41, f"{small(41, 40)} {FOOTER}", observed_ms=later + HOUR).kind == "syndicated"
+    assert verdict(wire, 40, f"{FOOTER} {small(40, 40)}", observed_ms=later).kind == "none"
+    assert verdict(wire, 41, f"{FOOTER} {small(41, 40)}", observed_ms=later + HOUR).kind == "syndicated"
 
 
 def test_a_column_of_another_day_is_no_copy() -> None:
