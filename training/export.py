@@ -18,7 +18,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from training.model import TAGS, NewsEncoder
 from training.topic_data import TOPICS
 
-NAME = "news-encoder-1"
+NAME = "news-encoder-2"
 RELEASE = "2025-10-09"
 _INPUTS = ("input_ids", "attention_mask")
 _OUTPUTS = ("tag_logits", "topic_logits", "embedding")

@@ -1,7 +1,7 @@
 """Make the news encoder end to end: `python -m training.make --data FOLDER --out FOLDER`.
 
 FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
-work files and, in news-encoder-1/, the finished model. Steps whose work file exists are not done again.
+work files and, in news-encoder-2/, the finished model. Steps whose work file exists are not done again.
 """
 
 import argparse

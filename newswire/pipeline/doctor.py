@@ -132,7 +132,8 @@ def _sha256(file: Path) -> str:
 
 
 async def check_model(settings: Settings) -> list[Finding]:
-    """The model's files and their checksums."""
+    """The model's files and their checksums, and what stands in its place."""
+    from newswire.pipeline.analysis import huggingface
     from newswire.pipeline.analysis.encoder import MODEL_FOLDER, verify
     from newswire.pipeline.analysis.results import ModelError
 
@@ -140,11 +141,14 @@ async def check_model(settings: Settings) -> list[Finding]:
         advice = "Remove analyze.constant_ms: it is for load tests."
         return [Finding("model", "warning", "analyze.constant_ms is set: no topics, no entities", advice)]
     folder = settings.analyze.model or MODEL_FOLDER
+    others = [model for model in (settings.analyze.entities, settings.analyze.topics) if model is not None]
     try:
         verify(folder)
+        for model in others:
+            huggingface.verify(model)
     except ModelError as error:
         return [Finding("model", "fault", str(error), "Without a model nothing is analysed.")]
-    return [Finding("model", "ok", f"{folder.name}, checksums right")]
+    return [Finding("model", "ok", ", ".join((f"{folder.name}, checksums right", *others)))]
 
 
 async def check_state(settings: Settings) -> list[Finding]:

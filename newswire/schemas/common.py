@@ -114,11 +114,15 @@ class Language(Part):
 
 
 class Topic(Part):
-    """One IPTC Media Topic with the encoder's score, 0 to 1."""
+    """One IPTC Media Topic with the model's score, 0 to 1, and the `threshold` of its topic that the score reaches.
+
+    `threshold` is null in records of before it was told.
+    """
 
     id: str
     name: str
     score: float
+    threshold: float | None = None
 
 
 class Entity(Part):

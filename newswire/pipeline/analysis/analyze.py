@@ -9,7 +9,7 @@ from typing import Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
-from newswire.pipeline.analysis.casing import with_case
+from newswire.pipeline.analysis.casing import readings_of
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading, Tokens
 from newswire.pipeline.analysis.results import (
     EMPTY_EMBEDDING,
@@ -20,7 +20,7 @@ from newswire.pipeline.analysis.results import (
     ModelError,
     Topic,
 )
-from newswire.pipeline.analysis.spans import DECODER, Words, agree, decode, words_of
+from newswire.pipeline.analysis.spans import DECODER, Words, agree, decode, mean_of, words_of
 from newswire.pipeline.analysis.windows import Window, plan
 
 TAXONOMY_FILE = MODEL_FOLDER.parent / "taxonomy" / "iptc-media-topics.json"
@@ -118,7 +118,7 @@ class Analyzer:
     def name(self) -> str:
         """Model, instruction set, decoder, and what finds entities or topics in its place.
 
-        Such as "news-encoder-1 int8 avx512_vnni decoder-2".
+        Such as "news-encoder-2 int8 avx512_vnni decoder-3".
         """
         others = [
             f" {what} {model.name}"
@@ -141,40 +141,49 @@ class Analyzer:
         # Replaced one by one, so that offsets stay: the tokenizer takes no lone surrogates.
         title = _SURROGATE.sub(_REPLACEMENT, title[:MAX_TITLE_CHARACTERS])
         text = _SURROGATE.sub(_REPLACEMENT, text[:MAX_TEXT_CHARACTERS])
-        cased_title, cased_text = with_case(title), with_case(text)
-        heading, body = self._encoder.tokenize(cased_title), self._encoder.tokenize(cased_text)
-        ids = np.concatenate((heading.ids, body.ids))
-        settings = self._encoder.settings
-        split = len(heading.ids)
-        windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS)
-        if not windows:
+        ways = readings_of(title), readings_of(text)
+        first = self._read(ways[0][0], ways[1][0])
+        if first is None:
             return Analysis((), (), EMPTY_EMBEDDING)
-        readings = [self._encoder.read(ids[window.start : window.end]) for window in windows]
-        if self._tagger is None:
-            tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
-            tagged = [(cased_title, heading, tags[:split]), (cased_text, body, tags[split:])]
+        if self._tagger is not None:
+            words = [_words(field, *self._tagger.tag(field, MAX_WINDOWS)) for field in (title, text)]
+        elif max(map(len, ways)) == 1:
+            words = first.words
         else:
-            tagged = [(field, *self._tagger.tag(field, MAX_WINDOWS)) for field in (title, text)]
-        # What lies beyond the windows was not read.
-        fields = agree(
-            [
-                words_of(field, tokens.starts[: len(read)], tokens.ends[: len(read)], read)
-                for field, tokens, read in tagged
+            second = self._read(ways[0][-1], ways[1][-1])
+            assert second is not None  # the same characters in another case
+            words = [
+                mean_of(one, other) if len(field) > 1 else one
+                for field, one, other in zip(ways, first.words, second.words, strict=True)
             ]
-        )
+        fields = agree(words)
         entities = self._entities("title", title, fields[0]) + self._entities("text", text, fields[1])
-        weights = np.array([float(window.last - window.first) for window in windows])
+        settings = self._encoder.settings
         if self._classifier is None:
-            scores = dict(zip(settings.topics, topic_scores(readings, weights).tolist(), strict=True))
+            scores = dict(zip(settings.topics, topic_scores(first.readings, first.weights).tolist(), strict=True))
             limits = dict(zip(settings.topics, settings.thresholds, strict=True))
         else:
             scores = self._classifier.scores(title, text)
             limits = dict.fromkeys(scores, self._topic_min)
-        return Analysis(self._topics(scores, limits), entities, pool_embedding(readings, weights))
+        return Analysis(self._topics(scores, limits), entities, pool_embedding(first.readings, first.weights))
+
+    def _read(self, title: str, text: str) -> "_Pass | None":
+        """Both fields through the encoder, None when there is nothing to read."""
+        heading, body = self._encoder.tokenize(title), self._encoder.tokenize(text)
+        ids = np.concatenate((heading.ids, body.ids))
+        settings = self._encoder.settings
+        windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS)
+        if not windows:
+            return None
+        readings = [self._encoder.read(ids[window.start : window.end]) for window in windows]
+        tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
+        split = len(heading.ids)
+        words = [_words(title, heading, tags[:split]), _words(text, body, tags[split:])]
+        return _Pass(words, readings, np.array([float(window.last - window.first) for window in windows]))
 
     def _topics(self, scores: dict[str, float], limits: dict[str, float]) -> tuple[Topic, ...]:
         found = [
-            Topic(topic, self._taxonomy.names[topic], round(score, 4))
+            Topic(topic, self._taxonomy.names[topic], round(score, 4), limits[topic])
             for topic, score in scores.items()
             if score >= limits[topic]
         ]
@@ -193,6 +202,20 @@ class Analyzer:
             for span in decode(words)
             if _REPLACEMENT not in text[span.start : span.end]
         )
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One pass of the encoder over an article: the words of its two fields, and its windows with their weights."""
+
+    words: list[Words]
+    readings: list[Reading]
+    weights: Doubles
+
+
+def _words(field: str, tokens: Tokens, tags: npt.NDArray[np.float32]) -> Words:
+    """A field's words, but those beyond the windows, which were not read."""
+    return words_of(field, tokens.starts[: len(tags)], tokens.ends[: len(tags)], tags)
 
 
 def _kept(reading: Reading, window: Window) -> npt.NDArray[np.float32]:

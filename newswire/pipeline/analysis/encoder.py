@@ -18,7 +18,7 @@ import numpy.typing as npt
 from newswire.pipeline.analysis.hardware import every_core, instruction_set
 from newswire.pipeline.analysis.results import ModelError
 
-MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-1"
+MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-2"
 _FILES = ("model.onnx", "tokenizer.json", "tokenizer_config.json", "config.json")
 _MEND = (
     "mend it with: pip install --force-reinstall --no-deps newswire (in a checkout: git checkout -- newswire/models)"

@@ -6,7 +6,7 @@ They run through transformers and torch (the extra `torch`) on the CPU, one wind
 """
 
 import hashlib
-import importlib
+import importlib.util
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +25,7 @@ Floats = npt.NDArray[np.float32]
 MAX_TOKENS = 512
 """Of a window, and of what is read of an article for its topics; less where the model takes less."""
 _OVERLAP = 64
+_NO_TORCH = "torch is not installed: pip install 'newswire[torch]'"
 _MEND = "a folder or a hub id of a model with a fast tokenizer is wanted"
 _TYPES = {
     "PER": ("PER", "PERS", "PERSON"),
@@ -36,12 +37,21 @@ _BEGIN = ("B", "S", "U")
 _INSIDE = ("I", "E", "L", "M")
 
 
+def verify(model: str) -> None:
+    """What can be told without loading the model. Raises ModelError when torch or its folder is missing."""
+    if importlib.util.find_spec("torch") is None:
+        raise ModelError(_NO_TORCH)
+    folder = Path(model)
+    if (folder.is_absolute() or model.startswith(".") or folder.is_dir()) and not (folder / "config.json").is_file():
+        raise ModelError(f"{model} has no config.json; {_MEND}")
+
+
 def _library() -> tuple[Any, Any]:
     os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
     try:
         return importlib.import_module("torch"), importlib.import_module("transformers")
     except ImportError as error:
-        raise ModelError(f"{error.name} is not installed: pip install 'newswire[torch]'") from error
+        raise ModelError(_NO_TORCH) from error
 
 
 def _revision(model: str, config: Any) -> str:
@@ -80,7 +90,7 @@ class _Model:
         whole = tokenizer("a")["input_ids"]
         at = next((n for n in range(len(whole)) if whole[n : n + len(bare)] == bare), 0)
         self._before, self._after = whole[:at], whole[at + len(bare) :]
-        places = getattr(config, "max_position_embeddings", MAX_TOKENS)
+        places = getattr(config, "max_position_embeddings", None) or MAX_TOKENS
         # Some families begin their positions after the padding's number.
         shift = 2 if config.model_type in ("roberta", "xlm-roberta", "camembert", "xlm-roberta-xl") else 0
         self.room = min(MAX_TOKENS, tokenizer.model_max_length, places - shift) - len(self._before) - len(self._after)

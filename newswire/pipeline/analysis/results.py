@@ -16,11 +16,15 @@ class ModelError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """An IPTC Media Topic found: `id` such as "medtop:16000000", English `name`, `score` 0 to 1 (four decimals)."""
+    """An IPTC Media Topic found: `id` such as "medtop:16000000", English `name`, `score` 0 to 1 (four decimals).
+
+    `threshold` is the score from which the model's makers let this topic be given.
+    """
 
     id: str
     name: str
     score: float
+    threshold: float
 
 
 @dataclass(frozen=True, slots=True)

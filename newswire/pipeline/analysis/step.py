@@ -68,7 +68,7 @@ def _analyzed(
         return AnalyzedArticle(**kept, degraded=reason, model=runner.name, taxonomy=runner.taxonomy)
     return AnalyzedArticle(
         **kept,
-        topics=tuple(Topic(id=t.id, name=t.name, score=t.score) for t in analysis.topics),
+        topics=tuple(Topic(id=t.id, name=t.name, score=t.score, threshold=t.threshold) for t in analysis.topics),
         entities=tuple(
             Entity(text=e.text, type=e.type, field=e.field, start=e.start, end=e.end, score=e.score)
             for e in analysis.entities

@@ -53,7 +53,7 @@ _SAMPLES: Mapping[Subject, RawArticle | EnrichedArticle] = {
         language=Language(code="en", confidence=0.5),
         published_at=_MOMENT,
         observed_at=_MOMENT,
-        topics=(Topic(id="medtop:11000000", name="politics and government", score=0.5),),
+        topics=(Topic(id="medtop:11000000", name="politics and government", score=0.5, threshold=0.25),),
         entities=(Entity(text="Title", type="ORG", field="title", start=0, end=5, score=0.5),),
         duplicate=Duplicate(kind="update", of="1" * 32, similarity=0.5, containment=0.5, shared=0.5),
         story=StoryRef(id="s-0", new=True),

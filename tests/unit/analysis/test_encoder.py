@@ -50,7 +50,7 @@ def test_a_model_of_another_kind_is_refused(copied: Path) -> None:
 
 def test_the_name_says_model_instruction_set_and_decoder(analyzer: Analyzer) -> None:
     model, precision, instructions, decoder = analyzer.name.split(" ")
-    assert (model, precision, decoder) == ("news-encoder-1", "int8", DECODER)
+    assert (model, precision, decoder) == ("news-encoder-2", "int8", DECODER)
     assert instructions
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newswire.pipeline.analysis.spans import Span, Words, agree, clean, decode, words_of
+from newswire.pipeline.analysis.spans import Span, Words, agree, clean, decode, mean_of, words_of
 
 LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 
@@ -146,3 +146,22 @@ def test_any_tags_give_ordered_spans_inside_the_text(text: str, data: st.DataObj
         assert 0.0 < span.score <= 1.0
     for left, right in itertools.pairwise(spans):
         assert left.end <= right.start
+
+
+def test_two_readings_of_a_text_are_one_by_the_mean_of_their_words() -> None:
+    text = "Ann Lee, Riga"
+
+    def read(*words: tuple[int, int, int]) -> Words:
+        starts, ends = (np.array([word[place] for word in words], dtype=np.int64) for place in (0, 1))
+        return words_of(text, starts, ends, np.eye(9, dtype=np.float32)[[tag for _, _, tag in words]])
+
+    first = read((0, 3, 1), (4, 7, 2), (9, 13, 5))
+    second = read((0, 3, 1), (4, 8, 0))
+    both = mean_of(first, second)
+    assert both.starts.tolist() == [0, 4, 9]
+    assert both.tags[0] == pytest.approx(first.tags[0])
+    assert both.tags[1] == pytest.approx((first.tags[1] + second.tags[1]) / 2)
+    assert both.tags[2] == pytest.approx(first.tags[2])
+    empty = words_of(text, first.starts[:0], first.ends[:0], np.zeros((0, 9), dtype=np.float32))
+    assert mean_of(first, empty).tags.tolist() == first.tags.tolist()
+    assert mean_of(empty, empty).tags.shape == (0, 9)

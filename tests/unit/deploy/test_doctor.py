@@ -71,6 +71,23 @@ async def test_a_model_that_is_not_there_is_a_fault_and_a_pretended_one_a_warnin
     assert pretended[0].level == "warning"
 
 
+@pytest.mark.parametrize(("torch", "says"), [(None, "pip install 'newswire[torch]'"), ("torch", "has no config.json")])
+async def test_what_a_model_of_hugging_face_lacks_is_a_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch: str | None, says: str
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: torch)
+    found = await doctor.check_model(settings(tmp_path, analyze={"entities": str(tmp_path)}))
+    assert found[0].level == "fault"
+    assert says in found[0].text
+    if torch:
+        (tmp_path / "config.json").write_text("{}")
+        found = await doctor.check_model(
+            settings(tmp_path, analyze={"entities": str(tmp_path), "topics": "some/hub-id"})
+        )
+        assert found[0].level == "ok"
+        assert found[0].text.endswith(f"{tmp_path}, some/hub-id")
+
+
 async def test_a_state_folder_that_cannot_be_made_is_a_fault(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where the folder should be")
     found = await doctor.check_state(settings(tmp_path))

@@ -43,10 +43,22 @@ def test_a_fitted_scale_makes_the_score_the_share_that_is_right() -> None:
         found.append(scored(1, 1 if right else 2, score))
     scale, shift = fit(found)
 
-    def moved(one: Scored) -> Scored:
-        odds = one.scores[one.best] / (1 - one.scores[one.best])
-        better = 1 / (1 + odds**-scale * 2.718281828459045**-shift)
-        return Scored(one.text, {**one.scores, one.best: better})
-
     assert calibration_error(found) > 0.1
-    assert calibration_error([moved(one) for one in found]) < 0.03
+    assert calibration_error([moved(one, scale, shift) for one in found]) < 0.03
+
+
+def moved(one: Scored, scale: float, shift: float) -> Scored:
+    odds = one.scores[one.best] / (1 - one.scores[one.best])
+    return Scored(one.text, {**one.scores, one.best: 1 / (1 + odds**-scale * 2.718281828459045**-shift)})
+
+
+def test_scores_that_are_far_too_sure_are_fitted_too() -> None:
+    choose = random.Random(6)
+    found = []
+    for _ in range(8000):
+        odds = choose.gauss(7.0, 1.5)
+        right = choose.random() < 1 / (1 + 2.718281828459045 ** -(0.25 * odds - 1.0))
+        found.append(scored(1, 1 if right else 2, 1 / (1 + 2.718281828459045**-odds)))
+    scale, shift = fit(found)
+    assert 0.1 < scale < 0.4
+    assert calibration_error([moved(one, scale, shift) for one in found]) < 0.04
