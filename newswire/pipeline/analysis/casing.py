@@ -1,7 +1,8 @@
 """Texts without case: headlines in capitals, posts in small letters. The encoder knows names by how they are written.
 
 Where a text tells nothing by its capitals, it is read twice, with a capital on each word and in small letters: what is
-thought of a word is the mean of both, which is better than either (`make eval` has the figures).
+thought of a word is the mean of both, which is better than the first alone (`make eval` prints both: what has a capital
+on each word already is read once).
 """
 
 import re

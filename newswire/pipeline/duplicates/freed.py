@@ -4,10 +4,7 @@ import ctypes
 
 
 def give_back() -> None:
-    """Return what is free in the heap: half a gigabyte of 1.1 after a window of a million texts was loaded.
-
-    Nothing happens where the C library is not glibc.
-    """
+    """Return what is free in the heap. Nothing happens where the C library is not glibc."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
