@@ -26,7 +26,11 @@ def main() -> int:
     out = ["--out", str(options.out)]
     runs = [["bench.encoder", "--spacy", options.spacy, *out], ["bench.hops", *out], ["bench.rest", *out]]
     runs += [["bench.polls", *out], ["bench.grouping", *out], ["bench.replay", *out], ["bench.ledger", *out]]
-    runs += [["bench.duplicates", "--counterpart", options.spacy, *out], ["bench.open_stories", *out]]
+    runs += [
+        ["bench.duplicates", "--counterpart", options.spacy, *out],
+        ["bench.open_stories", *out],
+        ["bench.moments", *out],
+    ]
     runs.append(["bench.polling", *out, *([str(options.data)] if options.data else [])])
     if options.texts:
         runs.append(["bench.copies", *out, str(options.texts)])

@@ -6,13 +6,13 @@ import math
 import socket
 from contextlib import suppress
 from typing import Protocol
-from zlib import crc32
 
 from newswire.pipeline.archive.recorder import Recorder
 from newswire.pipeline.archive.write import ArchiveWriter
 from newswire.pipeline.feeds.clock import Clock, SystemClock
 from newswire.pipeline.feeds.feedstate import FeedState, load_head, load_heads
 from newswire.pipeline.feeds.fetch import Fetcher
+from newswire.pipeline.feeds.moments import Moments
 from newswire.pipeline.feeds.parsed import Limits
 from newswire.pipeline.feeds.polls import Document, Failure, Poll, poll_feed
 from newswire.pipeline.feeds.schedule import is_due
@@ -22,8 +22,6 @@ from newswire.pipeline.stage import PartitionClosed, fatal
 from newswire.pipeline.state import State
 
 _SLEEP_MAX = 3_600.0
-GOLDEN_RATIO = (math.sqrt(5) - 1) / 2
-MOMENTS = 4
 
 QUIET_SECONDS = 1.5
 """How long a poll without a document waits for others to share its transaction, which costs more than the poll in it.
@@ -39,10 +37,6 @@ QUIET_MAX = 256
 
 class OwnedPartition(Protocol):
     """What the collector needs of the stage's Partition."""
-
-    @property
-    def number(self) -> int:
-        """Which of the partitions it is."""
 
     @property
     def state(self) -> State:
@@ -68,12 +62,14 @@ class PartitionPoller:
         fetcher: Fetcher,
         parser: ParseWorker,
         clock: Clock,
+        moments: Moments,
         recorder: Recorder | None = None,
     ) -> None:
         self._partition = partition
         self._fetcher = fetcher
         self._parser = parser
         self._clock = clock
+        self._moments = moments
         self._recorder = recorder
         self._feeds: dict[str, FeedState] = {}
         self._due: list[tuple[float, str]] = []
@@ -98,6 +94,7 @@ class PartitionPoller:
         feed = load_head(state, url)
         if feed is None:
             self._feeds.pop(url, None)
+            self._moments.forget(url)
         else:
             self._put(feed)
 
@@ -109,10 +106,12 @@ class PartitionPoller:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for url in self._feeds:
+            self._moments.forget(url)
 
     def _put(self, feed: FeedState) -> None:
         self._feeds[feed.url] = feed
-        due = feed.next_poll_at + moment_of(self._partition.number, feed.url)
+        due = self._moments.take(feed.url, feed.next_poll_at)
         heapq.heappush(self._due, (due, feed.url))
         # Only for a feed that is due earlier: 50 refreshes a second would be as many wake-ups, and most for nothing.
         if due < self._wakes_at and self._sleep is not None:
@@ -168,16 +167,6 @@ class PartitionPoller:
             await self._partition.submit(polls)
 
 
-def moment_of(partition: int, url: str) -> float:
-    """When in its second a feed is polled, from 0 to 1: MOMENTS of each partition, spread evenly over all of them.
-
-    A feed's row names a whole second. With one moment for all of a partition's feeds what is new in them comes at once
-    and waits for each other; one for each feed would wake the poller up for each poll.
-    """
-    number = partition * MOMENTS + crc32(url.encode(errors="replace")) % MOMENTS
-    return (number + 0.5) * GOLDEN_RATIO % 1.0
-
-
 def _patience(feed: FeedState, poll: Poll) -> float:
     """How many seconds a poll without a document may wait for others."""
     if isinstance(poll.outcome, Failure):
@@ -192,7 +181,7 @@ def _ended(task: asyncio.Task[None]) -> None:
 
 
 class Collector:
-    """What the pollers of a process share while any is open: HTTP session with its limits, parse worker, archive.
+    """What the pollers of a process share while any is open: HTTP session with limits, parse worker, moments, archive.
 
     `name` tells this process from others in the names of the archive's files.
     """
@@ -200,7 +189,9 @@ class Collector:
     def __init__(self, settings: Settings, clock: Clock | None = None, name: str | None = None) -> None:
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._recorder = _recorder(settings, name or socket.gethostname())
+        name = name or socket.gethostname()
+        self._recorder = _recorder(settings, name)
+        self._moments = Moments(name)
         self._pollers: set[PartitionPoller] = set()
         self._fetcher: Fetcher | None = None
         self._parser: ParseWorker | None = None
@@ -223,7 +214,7 @@ class Collector:
             self._parser = ParseWorker(
                 Limits.of(self._settings), timeout=collect.parse_timeout, memory_max=collect.parse_memory_max
             )
-        poller = PartitionPoller(partition, self._fetcher, self._parser, self._clock, self._recorder)
+        poller = PartitionPoller(partition, self._fetcher, self._parser, self._clock, self._moments, self._recorder)
         self._pollers.add(poller)
         return poller
 
