@@ -198,6 +198,8 @@ def _options() -> Any:
     options.set_write_buffer_size(WRITE_BUFFER)
     options.set_arena_block_size(_BLOCK)
     options.set_max_open_files(OPEN_FILES)
+    # Merged early, so that few files are open: with RocksDB's 4, a poller's eight stores open 16 more in minutes.
+    options.set_level_zero_file_num_compaction_trigger(2)
     # After a bulk there are many files to merge: a write must not wait for that in the event loop.
     options.set_level_zero_slowdown_writes_trigger(_FILES_MANY)
     options.set_level_zero_stop_writes_trigger(_FILES_MANY)
