@@ -53,8 +53,6 @@ def jvm_flags(settings: EmbeddedSettings) -> list[str]:
         "-XX:+AlwaysPreTouch",
         "-XX:ParallelGCThreads=1",
         "-XX:ConcGCThreads=1",
-        # One node with little load: the quick compiler starts sooner and stays smaller.
-        "-XX:TieredStopAtLevel=1",
         "-Xss512k",
         "-XX:-UsePerfData",
         "-XX:+ExitOnOutOfMemoryError",
