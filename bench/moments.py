@@ -58,8 +58,8 @@ def measure() -> list[Figure]:
     found = []
     for share in (50, 99):
         place = len(ours) * share // 100
-        mean, other = 1000 * ours[place], 1000 * random_ones[place]
-        found.append(Figure(f"an article's wait in the queue, p{share}", mean, "ms", "random moments", mean / other))
+        own, other = 1000 * ours[place], 1000 * random_ones[place]
+        found.append(Figure(f"an article's wait in the queue, p{share}", own, "ms", "random moments", own / other))
     return found
 
 
