@@ -8,7 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -101,12 +101,31 @@ async def check_java(settings: Settings) -> list[Finding]:
         return [Finding("java", "ok", "not needed: kafka.bootstrap_servers is set")]
     from newswire.pipeline.broker.java import find_java
 
+    folder = default_cache_dir()
+    jars = check_jars(folder, {jar.file_name: jar.sha256 for jar in locked_jars()})
     try:
-        java = Finding("java", "ok", str(find_java()))
+        java = find_java()
     except BrokerError as error:
-        java = Finding("java", "fault", str(error), "Install Java 17 or later, or set kafka.bootstrap_servers.")
-    sums = {jar.file_name: jar.sha256 for jar in locked_jars()}
-    return [java, check_jars(default_cache_dir(), sums)]
+        advice = "Install Java 17 or later, or set kafka.bootstrap_servers."
+        return [Finding("java", "fault", str(error), advice), jars]
+    cache = check_cache(java, [folder / jar.file_name for jar in locked_jars()])
+    return [Finding("java", "ok", str(java)), jars, cache]
+
+
+def check_cache(java: Path, jars: Sequence[Path]) -> Finding:
+    """Whether Java's start-up cache for these jars is there, is yet to be made, or could not be made and why."""
+    from newswire.pipeline.broker.aot import cache_file, failure_file
+
+    name, cache = "kafka start-up cache", cache_file(java, jars)
+    if cache is None:
+        return Finding(name, "ok", "none with this Java or before the jars are there")
+    if cache.exists():
+        return Finding(name, "ok", str(cache))
+    failed = failure_file(cache)
+    if failed.exists():
+        text = failed.read_text(encoding="utf-8", errors="replace").strip()
+        return Finding(name, "warning", text, f"Kafka starts slower without. Remove {failed} to have it made again.")
+    return Finding(name, "ok", "made at the next start, in half a minute")
 
 
 def check_jars(folder: Path, sums: Mapping[str, str]) -> Finding:

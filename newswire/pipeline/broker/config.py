@@ -21,7 +21,8 @@ class EmbeddedSettings:
 
     `heap_mb`: the Java heap, MiB. `max_record_bytes`: the largest record value it takes, bytes.
     `start_limit`, `stop_limit`: seconds until a start counts as failed, and until a stop is forced.
-    `cache_dir`: where Kafka's jars are kept (None: the user's cache folder).
+    `cache_dir`: where Kafka's jars are kept (None: the user's cache folder). `rehearsal`: the broker learns how it is
+    used and writes that to this file when it ends, for those after it (see `aot`).
     """
 
     heap_mb: int = 256
@@ -29,6 +30,7 @@ class EmbeddedSettings:
     start_limit: float = 180.0
     stop_limit: float = 30.0
     cache_dir: Path | None = None
+    rehearsal: Path | None = None
 
 
 SESSION_MS = 3_600_000

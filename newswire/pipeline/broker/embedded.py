@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import structlog
 
+from newswire.pipeline.broker.aot import aot_flags, learning_flags
 from newswire.pipeline.broker.client import admin_client, existing_topics, has_leaders
 from newswire.pipeline.broker.config import (
     STARTED,
@@ -83,7 +84,7 @@ class EmbeddedBroker:
         The one that runs on the folder is used; else one is started, on the data and the ports of the last.
         Raises BrokerError, with the log's path and its end, when none answers within the start limit.
         """
-        # Before the lock: a first fetch of the jars takes long, and two at once do no harm.
+        # Before the lock: a first fetch of the jars and the first cache take long, and two at once do no harm.
         command = None if self.status() else self._java_command()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +171,8 @@ class EmbeddedBroker:
 
     def _java_command(self) -> list[str]:
         java, jars = find_java(), ensure_jars(self._settings.cache_dir)
-        return [str(java), *jvm_flags(self._settings), "-cp", os.pathsep.join(map(str, jars))]
+        learnt = [] if self._settings.rehearsal else aot_flags(java, jars)
+        return [str(java), *jvm_flags(self._settings), *learnt, "-cp", os.pathsep.join(map(str, jars))]
 
     def _start(self, command: list[str]) -> Running:
         alive = open_lock(self._alive_lock)
@@ -215,9 +217,11 @@ class EmbeddedBroker:
         save_record(self._record_file, Record(*ports))
         if self.log_file.exists():
             self.log_file.replace(self.log_file.with_suffix(".log.1"))
+        rehearsal = self._settings.rehearsal
+        learns = [] if rehearsal is None else learning_flags(rehearsal)
         with self.log_file.open("wb") as log:
             child = subprocess.Popen(
-                [command[0], folder_mark(self.folder), *command[1:], "kafka.Kafka", str(properties)],
+                [command[0], folder_mark(self.folder), *learns, *command[1:], "kafka.Kafka", str(properties)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -27,7 +27,7 @@ from newswire.pipeline.stage.records import RESERVED
 
 WRITE_BUFFER: Final = 16 << 20
 """Bytes that a store collects before it writes a file."""
-MEMORY: Final = 24 << 20
+MEMORY: Final = 16 << 20
 """Bytes of memory that all stores of a process take together, however many rows they have: the cache of blocks, and in
 it the buffers. It fills up under any load, with blocks that nobody reads again too, and so it is small. Besides these
 a store keeps the indexes of at most OPEN_FILES files, some 15 bytes a row."""

@@ -11,10 +11,11 @@ from click.testing import CliRunner
 
 from newswire.pipeline import doctor
 from newswire.pipeline.broker.admin import ensure_topics
+from newswire.pipeline.broker.aot import cache_file, failure_file
 from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.cli import doctor as command_line
-from newswire.pipeline.doctor import Finding, check_jars, examine, judge_clock, judge_space
+from newswire.pipeline.doctor import Finding, check_cache, check_jars, examine, judge_clock, judge_space
 from newswire.pipeline.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,6 +62,25 @@ def test_jars_are_right_missing_or_damaged(tmp_path: Path) -> None:
     assert (found.level, "damaged: b.jar" in found.text, "of 2 missing" in found.text) == ("warning", True, False)
     (tmp_path / "b.jar").write_bytes(b"b.jar")
     assert check_jars(tmp_path, sums).level == "ok"
+
+
+def test_the_start_up_cache_is_there_or_not_yet_or_failed(tmp_path: Path) -> None:
+    home, jar = tmp_path / "java", tmp_path / "kafka.jar"
+    for folder in ("bin", "lib"):
+        (home / folder).mkdir(parents=True)
+    java = home / "bin" / "java"
+    assert check_cache(java, [jar]).text.startswith("none")
+    (home / "release").write_text('JAVA_VERSION="25"\n')
+    (home / "lib" / "modules").touch()
+    jar.touch()
+    assert check_cache(java, [jar]).text.startswith("made at the next start")
+    cache = cache_file(java, [jar])
+    assert cache is not None
+    failure_file(cache).write_text("no room\n")
+    failed = check_cache(java, [jar])
+    assert (failed.level, failed.text, str(failure_file(cache)) in failed.advice) == ("warning", "no room", True)
+    cache.touch()
+    assert (check_cache(java, [jar]).level, check_cache(java, [jar]).text) == ("ok", str(cache))
 
 
 async def test_a_model_that_is_not_there_is_a_fault_and_a_pretended_one_a_warning(tmp_path: Path) -> None:
