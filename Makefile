@@ -13,6 +13,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+	$(BIN)/python -m newswire.pipeline.duplicates.warm
 	-$(BIN)/newswire broker prepare
 
 setup: $(READY)

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from newswire.pipeline.duplicates.signature import U32, Sketch, held
+from newswire.pipeline.duplicates.normalise import U32
+from newswire.pipeline.duplicates.signature import Sketch, held
 
 ROOTS_MIN = 2
 """In so many articles of a feed a shingle stands that is the feed's and not an article's."""

@@ -31,7 +31,14 @@ from urllib.parse import urlsplit
 
 from newswire.pipeline.duplicates.boilerplate import FeedText, boilerplate, feed_digest, without
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
-from newswire.pipeline.duplicates.rows import NO_URL, TextRow
+from newswire.pipeline.duplicates.rows import (
+    NO_URL,
+    TextRow,
+    decode_text,
+    is_signed,
+    origin_of,
+    overlaps_with,
+)
 from newswire.pipeline.duplicates.signature import (
     Overlap,
     Signature,
@@ -78,11 +85,23 @@ class Print:
         return None if self.words is None else sign(self.words)
 
 
-class Found(NamedTuple):
-    """An emitted text that may have to do with the article, with its place in the wire."""
+@dataclass(frozen=True)
+class Found:
+    """An emitted text that may have to do with the article: its place in the wire, and the bytes of its row."""
 
     sequence: int
-    row: TextRow
+    encoded: bytes
+
+    @cached_property
+    def row(self) -> TextRow:
+        """The row. Decoded when first asked for: of most that are looked at, the shingles are all that is needed."""
+        return decode_text(self.encoded)
+
+    @property
+    def origin(self) -> tuple[bytes, int]:
+        """The digest of its feed, and where the article began that it is a revision or an update of."""
+        feed, root = origin_of(self.encoded)
+        return feed, root or self.sequence
 
 
 class View(Protocol):
@@ -120,7 +139,7 @@ def fingerprint(article: PreparedArticle) -> Print:
     """What an article is compared by: over its text, for a short one over title and text."""
     words = split_words(article.text)
     url = _url_digest(article.url)
-    if len(words.folded) < WORDS_MIN:
+    if len(words) < WORDS_MIN:
         return Print(short_digest(article.title, article.text), url, None)
     return Print(long_digest(words), url, words)
 
@@ -162,12 +181,15 @@ def _compare(
     """The best copy among the candidates and, for want of one, the text that the new one extends most surely."""
     copies: list[tuple[int, float, int, Duplicate]] = []
     extended: list[tuple[float, int, tuple[Duplicate, Found]]] = []
-    signed = [(found, found.row.signature) for found in candidates if found.row.signature is not None]
-    for (found, old), shared in zip(signed, _overlaps(new, signed), strict=True):
+    signed = [found for found in candidates if is_signed(found.encoded)]
+    for found, shared in zip(signed, _overlaps(new, signed), strict=True):
         contained = max(shared.of_new, shared.of_old) >= rules.containment_min
         alike = contained or shared.jaccard >= rules.similarity_min
         # The facts last: comparing them costs the most, and most candidates share a phrase and no more.
-        if shared.sample < SAMPLE_MIN or not alike or (shared.jaccard < 1 and facts_replaced(new, old)):
+        if shared.sample < SAMPLE_MIN or not alike:
+            continue
+        old = found.row.signature
+        if old is None or (shared.jaccard < 1 and facts_replaced(new, old)):
             continue
         duplicate = _duplicate(_kind(shared, rules), found.row.id, shared)
         if duplicate.kind == "update":
@@ -184,11 +206,20 @@ def _compare(
     return best, min(extended, key=lambda one: one[:2])[2] if extended else None
 
 
-def _overlaps(new: Signature, olds: list[tuple[Found, Signature]]) -> list[Overlap]:
+def _overlaps(new: Signature, olds: list[Found]) -> list[Overlap]:
     """What the new text shares with each, boilerplate left out."""
     if not olds:
         return []
-    texts = [FeedText(found.row.feed, _root(found), old.shingles) for found, old in olds]
+    origins = {found.origin for found in olds}
+    # There is none where no feed has two articles among them.
+    if len(origins) == len({feed for feed, _ in origins}):
+        return overlaps_with(new.shingles, [found.encoded for found in olds])
+    signatures = [found.row.signature for found in olds]
+    texts = [
+        FeedText(*found.origin, signature.shingles)
+        for found, signature in zip(olds, signatures, strict=True)
+        if signature is not None
+    ]
     left_out = boilerplate(new.shingles, texts)
     if not len(left_out):
         return overlaps(new.shingles, [text.shingles for text in texts])
@@ -196,7 +227,7 @@ def _overlaps(new: Signature, olds: list[tuple[Found, Signature]]) -> list[Overl
 
 
 def _root(found: Found) -> int:
-    return found.row.root or found.sequence
+    return found.origin[1]
 
 
 def _is_column(shared: Overlap, origin: _Origin, old: TextRow) -> bool:

@@ -15,15 +15,24 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from newswire.pipeline.duplicates.cells import (
+    PER_KEY,
+    Cells,
+    Slots,
+    cells_of,
+    find_shared,
+    put_in,
+    take_all,
+    take_out,
+)
 from newswire.pipeline.duplicates.freed import give_back
-from newswire.pipeline.duplicates.signature import U32
+from newswire.pipeline.duplicates.normalise import U32
 from newswire.pipeline.duplicates.table import (
     I64,
     LOAD_BUILT,
     PARTS,
     U64,
     WIDTH,
-    Look,
     Table,
     entries,
     once,
@@ -32,14 +41,15 @@ from newswire.pipeline.duplicates.table import (
     split,
 )
 
-PER_KEY = 8
 LOAD_MAX = 0.65
 """The part of the cells that is taken when a larger table is begun,"""
 MOVED_WITHIN = 0.05
 """and how much more of them when the last entry has moved there: a million articles' at once would take seconds."""
 
 GROWTH = 1.5
-_LAST = np.iinfo(np.int64).max
+_NONE: I64 = np.zeros(0, dtype=np.int64)
+_Entry = tuple[int, int, int]
+"""Observed (Unix ms), sequence number and cell of a text under a key: sorts by age."""
 
 
 class Texts(NamedTuple):
@@ -60,7 +70,7 @@ class CopyIndex:
         self._old: Table | None = None
         self._moved = 0
         self._grows_from = 0
-        self._overflow: dict[int, list[int]] = {}
+        self._overflow: dict[int, list[_Entry]] = {}
         self._filled = 0
         self._sequences: I64 = np.zeros(16, dtype=np.int64)
         self._observed: I64 = np.zeros(16, dtype=np.int64)
@@ -108,153 +118,101 @@ class CopyIndex:
 
         Only texts observed at `earliest_ms` or later; ties go to the smaller number. `keys` must be unique.
         """
-        slots = self._match(keys)
-        slots = slots[self._observed[slots] >= earliest_ms]
-        if not len(slots):
-            return []
-        slots.sort()
-        starts = np.flatnonzero(np.concatenate(([True], slots[1:] != slots[:-1])))
-        counts = np.diff(np.append(starts, len(slots)))
-        sequences = self._sequences[slots[starts]]
-        found: list[int] = sequences[np.lexsort((sequences, -counts))[:limit]].tolist()
+        beside = self._beside(keys)
+        found: list[int] = find_shared(*self._cells(), *self._by_slot(), keys, beside, earliest_ms, limit).tolist()
         return found
 
     def add(self, sequence: int, observed_ms: int, keys: U32) -> None:
         """Put a text in under its keys, unique and in order, at least one."""
         self._grow(len(keys))
         cell = self._new_slot(sequence, observed_ms) + 1
-        for table, some in self._tables(keys):
-            self._add_to(table, some, cell)
+        filled, left, freed = put_in(*self._cells(), *self._by_slot(), keys, self._spilled(keys), cell)
+        self._filled += filled
+        self._free.extend(freed.tolist())
+        for key in keys[left].tolist():
+            self._add_beside(key, (observed_ms, sequence, cell))
         if not self._entries[cell - 1]:
             self._free.append(cell - 1)
 
-    def _add_to(self, table: Table, keys: U32, cell: int) -> None:
-        buckets, cells, own = table.look(keys)
-        empty = cells == 0
-        same = np.count_nonzero(own, axis=1)
-        # Sorted keys have sorted buckets: of those that meet in one, the first is placed here and the rest slowly.
-        quick = np.concatenate(([True], buckets[1:] != buckets[:-1])) & ~self._spilled(keys)
-        simple = quick & (same < PER_KEY) & empty.any(axis=1)
-        columns = empty.argmax(axis=1)[simple]
-        table.put(buckets[simple], columns, keys[simple], cell)
-        self._filled += len(columns)
-        self._entries[cell - 1] += len(columns)
-        full = quick & (same == PER_KEY)
-        self._replace_oldest(table, Look(buckets[full], cells[full], own[full]), cell)
-        for place in np.flatnonzero(~(simple | full)).tolist():
-            self._add_slowly(table, keys[place : place + 1], cell)
-
     def remove(self, sequence: int, keys: U32) -> None:
         """Take a text out; `keys` are those it was put in with. Nothing happens when it is not there."""
-        gone: list[int] = []
-        for table, some in self._tables(keys):
-            buckets, cells, mine = table.look(some)
-            mine[mine] = self._sequences[cells[mine] - 1] == sequence
-            rows, columns = np.nonzero(mine)
-            table.cells[buckets[rows], columns] = 0
-            self._filled -= len(columns)
-            gone += cells[mine].tolist()
-        for key in keys[self._spilled(keys)].tolist():
-            held = self._overflow.pop(key)
-            gone += [cell for cell in held if self._sequences[cell - 1] == sequence]
-            if left := [cell for cell in held if self._sequences[cell - 1] != sequence]:
-                self._overflow[key] = left
-        if gone:
+        count, slot = take_out(*self._cells(), self._sequences, keys, sequence)
+        self._filled -= count
+        for key in keys.tolist() if self._overflow else ():
+            held = self._overflow.get(key, [])
+            for entry in [entry for entry in held if entry[1] == sequence]:
+                count, slot = count + 1, entry[2] - 1
+                held.remove(entry)
+                if not held:
+                    del self._overflow[key]
+        if count:
             # A sequence number has one slot.
-            slot = gone[0] - 1
-            self._entries[slot] -= len(gone)
+            self._entries[slot] -= count
             if not self._entries[slot]:
                 self._free.append(slot)
 
-    def _tables(self, keys: U32) -> Iterator[tuple[Table, U32]]:
-        """Which of the keys are looked for in which table."""
-        if self._old is None:
-            yield self._table, keys
-            return
-        moved = np.fromiter(map(part_of, keys.tolist()), dtype=np.int64, count=len(keys)) < self._moved
-        for table, some in ((self._table, keys[moved]), (self._old, keys[~moved])):
-            if len(some):
-                yield table, some
+    def _cells(self) -> Cells:
+        return cells_of(self._table, self._old, self._moved)
 
-    def _match(self, keys: U32) -> I64:
-        looks = [table.look(some) for table, some in self._tables(keys)]
-        found = [look.cells[look.own].astype(np.int64) - 1 for look in looks]
-        spilled = [cell - 1 for key in keys.tolist() if key in self._overflow for cell in self._overflow[key]]
-        return np.concatenate((*found, np.array(spilled, dtype=np.int64)))
+    def _by_slot(self) -> Slots:
+        return Slots(self._sequences, self._observed, self._entries)
+
+    def _beside(self, keys: U32) -> I64:
+        if not self._overflow:
+            return _NONE
+        return np.array([cell for key in keys.tolist() for *_, cell in self._overflow.get(key, ())], dtype=np.int64)
 
     def _spilled(self, keys: U32) -> NDArray[np.bool_]:
+        if not self._overflow:
+            return np.zeros(len(keys), dtype=np.bool_)
         return np.fromiter((key in self._overflow for key in keys.tolist()), dtype=np.bool_, count=len(keys))
 
-    def _replace_oldest(self, table: Table, look: Look, cell: int) -> None:
-        """Put an entry in the place of each key's oldest one."""
-        buckets, cells, own = look
-        if not len(buckets):
-            return
-        slots = np.where(own, cells, 1) - 1
-        observed, sequences = self._observed[slots], self._sequences[slots]
-        observed[~own] = _LAST
-        oldest = observed.min(axis=1)
-        sequences[observed != oldest[:, None]] = _LAST
-        columns, age = sequences.argmin(axis=1), self._age(cell)
-        older = np.array([old < age for old in zip(oldest.tolist(), sequences.min(axis=1).tolist(), strict=True)])
-        displaced = cells[older, columns[older]].tolist()
-        table.cells[buckets[older], columns[older]] = cell
-        self._entries[cell - 1] += len(displaced)
-        self._let_go(displaced)
+    def _add_beside(self, key: int, entry: _Entry) -> None:
+        """For a key that has spilled, and for one whose bucket has no room: all entries of a key are in one place."""
+        held = self._overflow.get(key)
+        if held is None:
+            held = sorted(map(self._entry, take_all(*self._cells(), key).tolist()))
+            self._filled -= len(held)
+            self._overflow[key] = held
+        insort(held, entry)
+        displaced = held.pop(0) if len(held) > PER_KEY else None
+        if displaced is not entry:
+            self._entries[entry[2] - 1] += 1
+            if displaced is not None:
+                self._let_go(displaced[2])
 
-    def _add_slowly(self, table: Table, key: U32, cell: int) -> None:
-        """For a key that has spilled, and for one that meets others in its bucket."""
-        if (held := self._overflow.get(int(key[0]))) is not None:
-            insort(held, cell, key=self._age)
-            displaced = held[:-PER_KEY]
-            del held[:-PER_KEY]
-            if cell not in displaced:
-                self._entries[cell - 1] += 1
-                self._let_go(displaced)
-            return
-        look = table.look(key)
-        own = look.cells[look.own].tolist()
-        empty = np.flatnonzero(look.cells[0] == 0)
-        if len(own) == PER_KEY:
-            self._replace_oldest(table, look, cell)
-            return
-        if len(empty):
-            table.put(look.buckets, empty[:1], key, cell)
-            self._filled += 1
-        else:
-            # All entries of a key are in one place: in its bucket, or, where that has no room, beside the table.
-            self._overflow[int(key[0])] = sorted([*own, cell], key=self._age)
-            self._filled -= len(own)
-            table.cells[look.buckets[0], look.own[0]] = 0
-        self._entries[cell - 1] += 1
+    def _entry(self, cell: int) -> _Entry:
+        return int(self._observed[cell - 1]), int(self._sequences[cell - 1]), cell
 
-    def _age(self, cell: int) -> tuple[int, int]:
-        return int(self._observed[cell - 1]), int(self._sequences[cell - 1])
-
-    def _let_go(self, cells: list[int]) -> None:
-        """Entries of these texts are gone; a text without any gives its slot back."""
-        for cell in cells:
-            self._entries[cell - 1] -= 1
-            if not self._entries[cell - 1]:
-                self._free.append(cell - 1)
+    def _let_go(self, cell: int) -> None:
+        """An entry of a text is gone; without any a text gives its slot back."""
+        self._entries[cell - 1] -= 1
+        if not self._entries[cell - 1]:
+            self._free.append(cell - 1)
 
     def _new_slot(self, sequence: int, observed_ms: int) -> int:
         if not self._free:
-            return int(self._new_slots(np.array([sequence]), np.array([observed_ms]))[0])
+            self._make_room(1)
+            self._free.append(self._slots)
+            self._slots += 1
         slot = self._free.pop()
         self._sequences[slot], self._observed[slot] = sequence, observed_ms
         return slot
 
     def _new_slots(self, sequences: I64, observed: I64) -> I64:
+        self._make_room(len(sequences))
         slots = np.arange(self._slots, self._slots + len(sequences))
         self._slots += len(sequences)
-        if self._slots > len(self._sequences):
-            more = max(self._slots, len(self._sequences) * 5 // 4) - len(self._sequences)
+        self._sequences[slots], self._observed[slots] = sequences, observed
+        return slots
+
+    def _make_room(self, more: int) -> None:
+        needed = self._slots + more
+        if needed > len(self._sequences):
+            more = max(needed, len(self._sequences) * 5 // 4) - len(self._sequences)
             self._sequences = np.concatenate((self._sequences, np.zeros(more, dtype=np.int64)))
             self._observed = np.concatenate((self._observed, np.zeros(more, dtype=np.int64)))
             self._entries = np.concatenate((self._entries, np.zeros(more, dtype=np.uint16)))
-        self._sequences[slots], self._observed[slots] = sequences, observed
-        return slots
 
     def _grow(self, more: int) -> None:
         """Begin a larger table where so many more entries are too many, and move what is due to move there."""
@@ -268,7 +226,7 @@ class CopyIndex:
             entered = self._old.part(self._moved)
             self._filled -= len(entered)
             beside = [key for key in self._overflow if part_of(key) == self._moved]
-            spilled = [key << 32 | cell for key in beside for cell in self._overflow.pop(key)]
+            spilled = [key << 32 | cell for key in beside for *_, cell in self._overflow.pop(key)]
             self._lay_out(np.sort(np.concatenate((entered, np.array(spilled, dtype=np.uint64)))))
             self._moved += 1
         if self._moved == PARTS:
@@ -287,11 +245,8 @@ class CopyIndex:
         fits = ~crowded[group]
         self._table.put(buckets[fits], columns[fits], keys[fits], cells[fits])
         self._filled += int(np.count_nonzero(fits))
-        spilled: dict[int, list[int]] = {}
         for key, cell in zip(keys[~fits].tolist(), cells[~fits].tolist(), strict=True):
-            spilled.setdefault(key, []).append(cell)
-        for key, held in spilled.items():
-            self._overflow[key] = sorted(held, key=self._age)
+            insort(self._overflow.setdefault(key, []), self._entry(cell))
         return cells
 
     def _newest(self, keys: U32, cells: U32) -> tuple[U32, U32]:

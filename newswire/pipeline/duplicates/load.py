@@ -6,13 +6,13 @@ from itertools import islice
 import numpy as np
 
 from newswire.pipeline.duplicates.index import Texts
+from newswire.pipeline.duplicates.normalise import U32
 from newswire.pipeline.duplicates.rows import HEAD, NO_URL, SIGNED, TAIL, TAILED
 from newswire.pipeline.duplicates.signature import (
     ANCHOR_SHARE,
     ANCHORS_MAX,
     ANCHORS_MIN,
     BANDS,
-    U32,
     WHOLE,
     anchor_keys,
     key_of,

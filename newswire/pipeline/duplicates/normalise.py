@@ -7,47 +7,61 @@ marks (Devanagari, Thai) are split at them, in every text alike.
 import hashlib
 import re
 import unicodedata
-from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
+from typing import NamedTuple
 from zlib import crc32
 
-_CHARACTERS = "\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
-_WORD = re.compile(f"[{_CHARACTERS}]|[^\\W_{_CHARACTERS}]+")
-_ASCII_WORD = re.compile("[A-Za-z0-9]+")
+import numpy as np
+from numpy.typing import NDArray
+
+from newswire.pipeline.duplicates.characters import (
+    CAPITAL,
+    END,
+    LETTER,
+    PART,
+    SINGLE,
+    SINGLES,
+    SIZE,
+    SPREAD,
+    characters,
+)
+from newswire.pipeline.duplicates.compiled import compiled
+
+U8 = NDArray[np.uint8]
+U32 = NDArray[np.uint32]
+
+LARGE, MIXED = CAPITAL, 1
+"""Marks of a word: it begins with a capital; it holds more than letters, which is a digit."""
+
+_WORD = re.compile(f"[{SINGLES}]|[^\\W_{SINGLES}]+")
 # For short texts signs count as well ("+3 %", an emoji), only the marks that parts sentences do not.
 _SIGN_OR_WORD = re.compile(r"[^\W_]+|[^\w\s.,;:!?'\"’‘“”«»„…()\[\]]")
+_SPACE = 0x20
+_LONGEST = 4 * 3 + 1
+"""Bytes of a folded character with the space after it at most: three code points of four bytes."""
 
 
-@dataclass(frozen=True)
-class Words:
-    """A text's words in order: as they are written (`cased`) and for comparison (`folded`)."""
+class Words(NamedTuple):
+    """A text's words in order, as numbers, an array element a word.
 
-    cased: list[str]
-    folded: list[str]
+    `hashes`: CRC-32 of the folded word's UTF-8, the same in every process and on every platform. `cased`: the same of
+    the word as it is written. `marks`: LARGE and MIXED. `folded`: UTF-8 of the folded words with a space between two.
+    """
 
-    @cached_property
-    def hashes(self) -> list[int]:
-        """CRC-32 of each folded word's UTF-8: the same in every process and on every platform."""
-        return _hashes(self.folded)
+    hashes: U32
+    cased: U32
+    marks: U8
+    folded: U8
 
-    def numbers(self) -> set[int]:
-        """Hashes of the words that hold a digit."""
-        # Words are letters and digits only: what is not all letters holds a digit.
-        return set(_hashes([word for word in set(self.folded) if not word.isalpha()]))
-
-    def capitalised(self) -> tuple[set[int], set[int]]:
-        """Hashes of the capitalised words: names, and those that the text writes small elsewhere (sentence starts)."""
-        written = set(self.cased)
-        folded = set(" ".join([word for word in written if word[0].isupper()]).casefold().split())
-        names = folded - written
-        return set(_hashes(list(names))), set(_hashes(list(folded - names)))
+    def __len__(self) -> int:
+        """How many words there are."""
+        return len(self.hashes)
 
 
 def split_words(text: str) -> Words:
     """The words of a text, after NFKC (Unicode annex 15) and full case folding."""
-    cased = _ASCII_WORD.findall(text) if text.isascii() else _WORD.findall(unicodedata.normalize("NFKC", text))
-    # One call for all words: folding never makes a space.
-    return Words(cased, " ".join(cased).casefold().split(" ") if cased else [])
+    codes = np.frombuffer(_compatible(text).encode("utf-32-le", errors="replace"), dtype="<u4")
+    return Words(*_read(codes, *characters(), _crc_table()))
 
 
 def word_spans(text: str) -> list[tuple[str, int, int]]:
@@ -57,7 +71,7 @@ def word_spans(text: str) -> list[tuple[str, int, int]]:
 
 def long_digest(words: Words) -> bytes:
     """16 bytes that two longer texts share when their words are the same: the headline does not count."""
-    return hashlib.blake2b(" ".join(words.folded).encode(errors="replace"), digest_size=16, person=b"long").digest()
+    return hashlib.blake2b(words.folded.data, digest_size=16, person=b"long").digest()
 
 
 def short_digest(title: str, text: str) -> bytes:
@@ -78,5 +92,85 @@ def _compatible(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFKC", text)
 
 
-def _hashes(words: list[str]) -> list[int]:
-    return list(map(crc32, " ".join(words).encode(errors="replace").split(b" "))) if words else []
+@cache
+def _crc_table() -> U32:
+    """The table of a byte-wise CRC-32, from zlib's: it is linear, so that two CRCs differ by the table's entries."""
+    return np.array([crc32(bytes([byte])) ^ crc32(b"\0") for byte in range(256)], dtype=np.uint32)
+
+
+@compiled
+def _read(codes: U32, kinds: U8, folds: U32, spread: U32, crc_table: U32) -> tuple[U32, U32, U8, U8]:
+    """The fields of Words, of the code points of a text."""
+    hashes = np.empty(len(codes), dtype=np.uint32)
+    cased = np.empty(len(codes), dtype=np.uint32)
+    marks = np.empty(len(codes), dtype=np.uint8)
+    folded = np.empty(_LONGEST * len(codes) + 1, dtype=np.uint8)
+    written = np.empty(4 * len(codes), dtype=np.uint8)
+    words, end, at = 0, 0, 0
+    while at < len(codes):
+        kind = first = _kind(codes[at], kinds)
+        if not first:
+            at += 1
+            continue
+        begin, written_end, letters = end, 0, True
+        while True:
+            code = codes[at]
+            letters = letters and kind & LETTER != 0
+            form = folds[code] if code < SIZE else code
+            if form & SPREAD:
+                place = int(form & (SPREAD - 1))
+                for other in spread[place + 1 : place + 1 + int(spread[place])]:
+                    end = _encode(other, folded, end)
+            else:
+                end = _encode(form, folded, end)
+            written_end = _encode(code, written, written_end)
+            at += 1
+            if first & SINGLE or at == len(codes):
+                break
+            kind = _kind(codes[at], kinds)
+            if not kind & PART:
+                break
+        hashes[words] = _crc(folded[begin:end], crc_table)
+        cased[words] = _crc(written[:written_end], crc_table)
+        marks[words] = (first & CAPITAL) | (0 if letters else MIXED)
+        words += 1
+        folded[end] = _SPACE
+        end += 1
+    return hashes[:words], cased[:words], marks[:words], folded[: max(0, end - 1)]
+
+
+@compiled
+def _kind(code: int, kinds: U8) -> int:
+    if code < SIZE:
+        return int(kinds[code])
+    return SINGLE | LETTER if code < END else 0
+
+
+@compiled
+def _encode(code: int, out: U8, at: int) -> int:
+    """Write a code point as UTF-8 (RFC 3629) at a place; the place after it."""
+    if code < 0x80:
+        out[at] = code
+        return at + 1
+    if code < 0x800:
+        out[at] = 0xC0 | (code >> 6)
+        out[at + 1] = 0x80 | (code & 0x3F)
+        return at + 2
+    if code < 0x10000:
+        out[at] = 0xE0 | (code >> 12)
+        out[at + 1] = 0x80 | ((code >> 6) & 0x3F)
+        out[at + 2] = 0x80 | (code & 0x3F)
+        return at + 3
+    out[at] = 0xF0 | (code >> 18)
+    out[at + 1] = 0x80 | ((code >> 12) & 0x3F)
+    out[at + 2] = 0x80 | ((code >> 6) & 0x3F)
+    out[at + 3] = 0x80 | (code & 0x3F)
+    return at + 4
+
+
+@compiled
+def _crc(data: U8, table: U32) -> int:
+    register = np.uint32(0xFFFFFFFF)
+    for byte in data:
+        register = table[(register ^ byte) & np.uint32(0xFF)] ^ (register >> np.uint32(8))
+    return int(register ^ np.uint32(0xFFFFFFFF))

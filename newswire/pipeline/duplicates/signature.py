@@ -12,13 +12,14 @@ All hashes come from CRC-32 and integer arithmetic; nothing depends on the proce
 import hashlib
 from collections.abc import Sequence
 from itertools import accumulate
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from rensa import RMinHash
 
-from newswire.pipeline.duplicates.normalise import Words
+from newswire.pipeline.duplicates.compiled import compiled
+from newswire.pipeline.duplicates.normalise import LARGE, MIXED, U8, U32, Words
 
 SHINGLE_WORDS = 5
 SHINGLES_MAX = 512
@@ -36,13 +37,14 @@ ANCHORS_MIN = 4
 ANCHORS_MAX = 48
 """and at most this many for a long one."""
 
-U32 = NDArray[np.uint32]
 U64 = NDArray[np.uint64]
 WHOLE = 1 << 32
 
 _PRIME = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_SORTED_MAX = 4_096
+_Numbers = TypeVar("_Numbers", U32, U64)
 _NO_VALUES = np.zeros(0, dtype=np.uint32)
 _SALT_ANCHOR = np.uint64(0xA076_1D64_78BD_642F)
 
@@ -82,32 +84,32 @@ class Signature(NamedTuple):
 
 def sign(words: Words) -> Signature:
     """The signature of a text of at least one word."""
-    hashes = _shingle_hashes(np.array(words.hashes, dtype=np.uint64))
-    hashes.sort()
-    hashes = hashes[np.concatenate(([True], hashes[1:] != hashes[:-1]))]
-    kept = hashes[: SHINGLES_MAX + 1] >> np.uint64(32)
+    hashes = _unique(_shingle_hashes(words.hashes))
+    kept = (hashes[: SHINGLES_MAX + 1] >> np.uint64(32)).astype(np.uint32)
     bound = int(kept[SHINGLES_MAX]) if len(kept) > SHINGLES_MAX else WHOLE
-    shingles = kept[:SHINGLES_MAX].astype(np.uint32)
-    names, starts = words.capitalised()
+    shingles = kept[:SHINGLES_MAX]
+    numbers, names, starts = _facts(words.hashes, words.cased, words.marks)
     return Signature(
         Sketch(shingles[shingles < bound] if bound < WHOLE else shingles, bound),
-        _sketch(words.numbers(), FACTS_MAX),
+        _sketch(numbers, FACTS_MAX),
         _sketch(names, FACTS_MAX),
         _sketch(starts, FACTS_MAX),
         _band_keys(hashes),
     )
 
 
-def search_keys(signature: Signature) -> U32:
-    """The keys under which a text is found as similar to or containing another: bands, then anchors."""
-    values = signature.shingles.values
-    below = int(np.searchsorted(values, WHOLE // ANCHOR_SHARE))
-    return np.concatenate((signature.bands, anchor_keys(values[: min(max(below, ANCHORS_MIN), ANCHORS_MAX)])))
+def search_keys(signature: Signature, *others: int) -> U32:
+    """The keys under which a text is found as similar to or containing another, and others; sorted, each once."""
+    return _search_keys(signature.shingles.values, signature.bands, np.array(others, dtype=np.uint32))
 
 
+@compiled
 def anchor_keys(anchors: U32) -> U32:
     """The keys of shingles that are anchors."""
-    return _key(_mix(anchors.astype(np.uint64) ^ _SALT_ANCHOR))
+    keys = np.empty(len(anchors), dtype=np.uint32)
+    for at in range(len(anchors)):
+        keys[at] = _mix(np.uint64(anchors[at]) ^ _SALT_ANCHOR) >> np.uint64(32)
+    return keys
 
 
 def key_of(kind: bytes, value: bytes) -> int:
@@ -117,7 +119,7 @@ def key_of(kind: bytes, value: bytes) -> int:
 
 def head_alone(words: Words, old: Sketch) -> float:
     """The share of a text, 0 to 1, that comes before the first of its shingles which the old text has as well."""
-    shingles = (_shingle_hashes(np.array(words.hashes, dtype=np.uint64)) >> np.uint64(32)).astype(np.uint32)
+    shingles = (_shingle_hashes(words.hashes) >> np.uint64(32)).astype(np.uint32)
     shared = held(shingles, old.values)
     return float(shared.argmax() / len(shared)) if shared.any() else 1.0
 
@@ -136,12 +138,16 @@ def overlaps(new: Sketch, olds: Sequence[Sketch]) -> list[Overlap]:
     return [_overlap(new, old, shared) for old, shared in zip(olds, common, strict=True)]
 
 
+def overlap_of(common: int, new: int, old: int) -> Overlap:
+    """How two sets overlap that have so many hashes in common, of so many that each has below both bounds."""
+    if not new or not old:
+        return Overlap(0.0, 0.0, 0.0, 0)
+    return Overlap(common / (new + old - common), common / new, common / old, min(new, old))
+
+
 def _overlap(new: Sketch, old: Sketch, common: int) -> Overlap:
     bound = min(new.bound, old.bound)
-    a, b = len(_below(new, bound)), len(_below(old, bound))
-    if not a or not b:
-        return Overlap(0.0, 0.0, 0.0, 0)
-    return Overlap(common / (a + b - common), common / a, common / b, min(a, b))
+    return overlap_of(common, len(_below(new, bound)), len(_below(old, bound)))
 
 
 def replaced_share(new: Signature, old: Signature) -> tuple[float, float]:
@@ -166,49 +172,147 @@ def _replaced(new: Sketch, also_new: Sketch, old: Sketch, also_old: Sketch) -> f
     return float(replaced / min(len(a), len(b))) if replaced else 0.0
 
 
+@compiled
 def held(values: U32, by: U32) -> NDArray[np.bool_]:
     """Which of some values stand in `by`, which is sorted."""
-    if not len(by):
-        return np.zeros(len(values), dtype=np.bool_)
-    places = np.searchsorted(by, values)
-    places[places == len(by)] = 0
-    return cast("NDArray[np.bool_]", by[places] == values)
+    found = np.empty(len(values), dtype=np.bool_)
+    for at, value in enumerate(values):
+        place = np.searchsorted(by, value)
+        found[at] = place < len(by) and by[place] == value
+    return found
 
 
 def _below(sketch: Sketch, bound: int) -> U32:
     return sketch.values if sketch.bound == bound else sketch.values[: int(np.searchsorted(sketch.values, bound))]
 
 
-def _sketch(hashes: set[int], limit: int) -> Sketch:
-    values = np.array(sorted(hashes), dtype=np.uint32)
+def _sketch(values: U32, limit: int) -> Sketch:
     return Sketch(values, WHOLE) if len(values) <= limit else Sketch(values[:limit], int(values[limit]))
 
 
-def _shingle_hashes(words: U64) -> U64:
+@compiled
+def _shingle_hashes(words: U32) -> U64:
     # A text shorter than one shingle is one shingle.
     size = min(SHINGLE_WORDS, len(words))
-    hashes = np.zeros(len(words) - size + 1, dtype=np.uint64)
-    for place in range(size):
-        hashes = hashes * _PRIME + words[place : len(words) - size + 1 + place]
-    return _mix(hashes)
+    hashes = np.empty(len(words) - size + 1, dtype=np.uint64)
+    for place in range(len(hashes)):
+        folded = np.uint64(0)
+        for word in words[place : place + size]:
+            folded = folded * _PRIME + np.uint64(word)
+        hashes[place] = _mix(folded)
+    return hashes
 
 
-def _mix(values: U64) -> U64:
+@compiled
+def _facts(hashes: U32, cased: U32, marks: U8) -> tuple[U32, U32, U32]:
+    """Of the words of a text the numbers, names and starts (see Signature): hashes, sorted, each once."""
+    # A set with open addressing: twice as quick as to sort.
+    size = 16
+    while size < 2 * len(cased):
+        size *= 2
+    written, taken = np.empty(size, dtype=np.uint32), np.zeros(size, dtype=np.bool_)
+    for word in cased:
+        place = _place(word, written, taken)
+        written[place], taken[place] = word, True
+    numbers, names, starts = np.empty_like(hashes), np.empty_like(hashes), np.empty_like(hashes)
+    count, named, started = 0, 0, 0
+    for at, word in enumerate(hashes):
+        if marks[at] & MIXED:
+            numbers[count] = word
+            count += 1
+        if marks[at] & LARGE:
+            if taken[_place(word, written, taken)]:
+                starts[started] = word
+                started += 1
+            else:
+                names[named] = word
+                named += 1
+    return _unique(numbers[:count]), _unique(names[:named]), _unique(starts[:started])
+
+
+@compiled
+def _place(word: int, values: U32, taken: NDArray[np.bool_]) -> int:
+    place = int(word) & (len(values) - 1)
+    while taken[place] and values[place] != word:
+        place = (place + 1) & (len(values) - 1)
+    return place
+
+
+@compiled
+def _search_keys(shingles: U32, bands: U32, others: U32) -> U32:
+    below = 0
+    while below < min(len(shingles), ANCHORS_MAX) and shingles[below] < WHOLE // ANCHOR_SHARE:
+        below += 1
+    anchors = min(max(below, ANCHORS_MIN), ANCHORS_MAX, len(shingles))
+    keys = np.empty(len(others) + len(bands) + anchors, dtype=np.uint32)
+    keys[: len(others)] = others
+    keys[len(others) : len(others) + len(bands)] = bands
+    keys[len(others) + len(bands) :] = anchor_keys(shingles[:anchors])
+    return _unique(keys)
+
+
+@compiled
+def _unique(values: _Numbers) -> _Numbers:
+    """Sorts the array of hashes in its place; its part with each value once."""
+    _sort(values)
+    count = min(1, len(values))
+    for at in range(1, len(values)):
+        if values[at] != values[count - 1]:
+            values[count] = values[at]
+            count += 1
+    return values[:count]
+
+
+@compiled
+def _sort(values: _Numbers) -> None:
+    """Hashes are spread evenly: laid out by their upper bits, each is near its place (proxmap sort, Standish 1980)."""
+    count = len(values)
+    if count > _SORTED_MAX:
+        # Where somebody made a long text whose hashes are not, inserting would take its square.
+        values.sort()
+        return
+    bits = 1
+    while 1 << bits < count:
+        bits += 1
+    shift = np.uint64(8 * values.itemsize - bits)
+    starts = np.zeros((1 << bits) + 1, dtype=np.int64)
+    for value in values:
+        starts[int(np.uint64(value) >> shift) + 1] += 1
+    for place in range(1, len(starts)):
+        starts[place] += starts[place - 1]
+    near = np.empty_like(values)
+    for value in values:
+        group = int(np.uint64(value) >> shift)
+        near[starts[group]] = value
+        starts[group] += 1
+    for at in range(count):
+        value, place = near[at], at
+        while place and values[place - 1] > value:
+            values[place] = values[place - 1]
+            place -= 1
+        values[place] = value
+
+
+@compiled
+def _mix(value: np.uint64) -> np.uint64:
     """SplitMix64's finaliser (Steele et al. 2014): every bit depends on every bit; wraps modulo 2^64."""
-    values = (values ^ (values >> np.uint64(30))) * _MIX_1
-    values = (values ^ (values >> np.uint64(27))) * _MIX_2
-    return cast("U64", values ^ (values >> np.uint64(31)))
-
-
-def _key(values: U64) -> U32:
-    return cast("U32", (values >> np.uint64(32)).astype(np.uint32))
+    value = (value ^ (value >> np.uint64(30))) * _MIX_1
+    value = (value ^ (value >> np.uint64(27))) * _MIX_2
+    return value ^ (value >> np.uint64(31))
 
 
 def _band_keys(hashes: U64) -> U32:
     rows = np.array([0, len(hashes)], dtype=np.uint64)
     digest = RMinHash.digest_matrix_from_flat_token_hashes(hashes, rows, BANDS * BAND_ROWS, SEED).to_rows()[0]
-    bands = np.array(digest, dtype=np.uint64).reshape(BANDS, BAND_ROWS)
-    keys = np.arange(1, BANDS + 1, dtype=np.uint64)
-    for row in range(BAND_ROWS):
-        keys = keys * _PRIME + bands[:, row]
-    return _key(_mix(keys))
+    return _fold_bands(np.array(digest, dtype=np.uint64))
+
+
+@compiled
+def _fold_bands(digest: U64) -> U32:
+    keys = np.empty(BANDS, dtype=np.uint32)
+    for band in range(BANDS):
+        key = np.uint64(band + 1)
+        for value in digest[band * BAND_ROWS : (band + 1) * BAND_ROWS]:
+            key = key * _PRIME + value
+        keys[band] = _mix(key) >> np.uint64(32)
+    return keys

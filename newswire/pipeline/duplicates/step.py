@@ -24,6 +24,7 @@ from newswire.pipeline.duplicates.rows import (
     text_key,
 )
 from newswire.pipeline.duplicates.signature import Signature, key_of, search_keys
+from newswire.pipeline.duplicates.warm import compiling
 from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import Row, State, apply_rows
@@ -81,7 +82,8 @@ class DeduplicateStep:
         self._index = CopyIndex()
 
     def _load(self, state: State) -> Iterator[None]:
-        return self._index.building(texts_of(state.scan(TEXT)))
+        yield from compiling()
+        yield from self._index.building(texts_of(state.scan(TEXT)))
 
     def process(self, source: Source, state: State) -> Result:
         """Decide one record and change the state accordingly; what is returned is to be emitted and counted."""
@@ -158,8 +160,7 @@ class _View:
         return [found for found in self._at(b"url", url_digest) if found.row.url_digest == url_digest]
 
     def similar(self, signature: Signature) -> list[Found]:
-        keys = np.unique(search_keys(signature))
-        return self._all(self._index.find(keys, self._earliest, CANDIDATES_MAX))
+        return self._all(self._index.find(search_keys(signature), self._earliest, CANDIDATES_MAX))
 
     def _at(self, kind: bytes, digest: bytes) -> list[Found]:
         keys = np.array([key_of(kind, digest)], dtype=np.uint32)
@@ -170,7 +171,7 @@ class _View:
 
     def _found(self, sequence: int) -> Found | None:
         row = self._state.get(text_key(sequence))
-        return None if row is None else Found(sequence, decode_text(row))
+        return None if row is None else Found(sequence, row)
 
 
 def _pass_on(article: PreparedArticle, verdict: Verdict, state: State, watermark: int, sequence: int) -> Decision:

@@ -4,12 +4,10 @@ A bucket has sixteen cells, which are compared at once, 6 bytes each; a key's bu
 that sorted keys have sorted buckets, and a part of the keys is a part of the table.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
-from newswire.pipeline.duplicates.signature import U32
+from newswire.pipeline.duplicates.normalise import U32
 
 WIDTH = 16
 LOAD_BUILT = 0.55
@@ -24,14 +22,8 @@ PARTS = 64
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 _PART_BITS = (PARTS - 1).bit_length()
-
-
-class Look(NamedTuple):
-    """What stands where keys belong, a row a key: its bucket, the bucket's cells, and which of them are the key's."""
-
-    buckets: I64
-    cells: U32
-    own: NDArray[np.bool_]
+PART_SHIFT = 32 - _PART_BITS
+"""The bits of a key from there on are the number of its part."""
 
 
 class Table:
@@ -58,12 +50,6 @@ class Table:
         """The bucket of each key."""
         return ((keys.astype(np.uint64) * np.uint64(len(self.cells))) >> np.uint64(32)).astype(np.int64)
 
-    def look(self, keys: U32) -> Look:
-        """What stands where the keys belong."""
-        buckets = self.buckets(keys)
-        cells = self.cells[buckets]
-        return Look(buckets, cells, (self.tags[buckets] == keys.astype(np.uint16)[:, None]) & (cells != 0))
-
     def put(self, buckets: I64, columns: I64, keys: U32, cells: U32 | int) -> None:
         """Fill cells."""
         self.tags[buckets, columns] = keys
@@ -83,7 +69,7 @@ class Table:
 
 def part_of(key: int) -> int:
     """The part that a key belongs to."""
-    return key >> (32 - _PART_BITS)
+    return key >> PART_SHIFT
 
 
 def entries(keys: NDArray[np.unsignedinteger], cells: NDArray[np.integer]) -> U64:

@@ -72,10 +72,10 @@ class _Only:
         return self._row if id == self._id else None
 
     def same_text(self, digest: bytes) -> list[Found]:
-        return [Found(1, self._row)] if digest == self._row.digest else []
+        return [Found(1, self._row.encode())] if digest == self._row.digest else []
 
     def same_url(self, url_digest: bytes) -> list[Found]:
-        return [Found(1, self._row)] if url_digest == self._row.url_digest else []
+        return [Found(1, self._row.encode())] if url_digest == self._row.url_digest else []
 
     def similar(self, signature: Signature) -> list[Found]:
-        return [Found(1, self._row)]
+        return [Found(1, self._row.encode())]
