@@ -3,11 +3,12 @@
 Usage: python -m bench.duplicates [--window N] [--articles N] [--counterpart PYTHON] [--out FILE]. The window's rows
 stand in the stage's own cache on the disk, as after N articles of 300 words (see bench.restart); the step is opened on
 it, and new articles, every tenth of them a copy of one before, go through it in batches. Told are the decision
-(shingles, signature, look-up, verification, entry in the index: what `decide` and `CopyIndex.add` take), and the whole
-step, with the reading of the record, the rows and the record that goes on. The same with a window of WINDOW_SMALL, and
-with that one while FLOOD edited copies of one text come between the articles, whose own time is not counted. Each in a
-process of its own, whose memory is told. The counterpart is datasketch's MinHash with 128 permutations over the same
-five-word shingles, put into its LSH and asked for, without verification.
+(shingles, signature, look-up, verification, entry in the index: what `decide` and `CopyIndex.add` take of their
+thread), and the whole step, with the reading of the record, the rows, what RocksDB merges of them meanwhile, and the
+record that goes on. The same with a window of WINDOW_SMALL, and with that one while FLOOD edited copies of one text
+come between the articles, whose own time is not counted. Each in a process of its own, whose memory is told. The
+counterpart is datasketch's MinHash with 128 permutations over the same five-word shingles, put into its LSH and asked
+for, without verification.
 """
 
 import argparse
@@ -91,7 +92,7 @@ def _records(made: list[str], series: int) -> list[bytes]:
 
 
 class Stopwatch:
-    """CPU seconds that some functions take, each timed in its own place while the block lasts."""
+    """CPU seconds of this thread that some functions take, each timed in its own place while the block lasts."""
 
     def __init__(self, *places: tuple[object, str]) -> None:
         """`places`: where a function stands (a module, a class), and its name there."""
@@ -109,11 +110,11 @@ class Stopwatch:
 
     def _timed(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def timed(*args: Any) -> Any:
-            began = time.process_time()
+            began = time.thread_time()
             try:
                 return function(*args)
             finally:
-                self.seconds += time.process_time() - began
+                self.seconds += time.thread_time() - began
 
         return timed
 

@@ -6,13 +6,12 @@ time, and what a feed has given up repeating is forgotten with them.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from newswire.pipeline.duplicates.normalise import U32
-from newswire.pipeline.duplicates.signature import Sketch, held
+from newswire.pipeline.duplicates.compiled import compiled
+from newswire.pipeline.duplicates.table import I64
 
 ROOTS_MIN = 2
 """In so many articles of a feed a shingle stands that is the feed's and not an article's."""
@@ -20,37 +19,43 @@ ROOTS_MIN = 2
 NO_FEED = bytes(8)
 """Of a text whose feed is not known."""
 
-_NONE = np.zeros(0, dtype=np.uint32)
-
-
-class FeedText(NamedTuple):
-    """A text of a feed (a digest of 8 bytes); `root` is the same number for an article, its revisions and updates."""
-
-    feed: bytes
-    root: int
-    shingles: Sketch
-
 
 def feed_digest(url: str) -> bytes:
     """The digest of a feed's URL."""
     return hashlib.blake2b(url.encode(errors="replace"), digest_size=8, person=b"feed").digest()
 
 
-def boilerplate(new: Sketch, texts: Sequence[FeedText]) -> U32:
-    """The shingles of a new text that are some feed's own, sorted. `texts` are those that share the most with it."""
-    roots: dict[bytes, dict[int, list[Sketch]]] = {}
-    for text in texts:
-        if text.feed != NO_FEED:
-            roots.setdefault(text.feed, {}).setdefault(text.root, []).append(text.shingles)
-    own = np.zeros(len(new.values), dtype=np.bool_)
-    for articles in roots.values():
-        if len(articles) >= ROOTS_MIN:
-            # An article counts once, in however many revisions a shingle stands.
-            each = [np.logical_or.reduce([held(new.values, one.values) for one in of]) for of in articles.values()]
-            own |= np.sum(each, axis=0) >= ROOTS_MIN
-    return new.values[own] if own.any() else _NONE
+@compiled
+def boilerplate(held: NDArray[np.bool_], articles: I64) -> NDArray[np.bool_]:
+    """Which shingles of a new text are some feed's own.
 
-
-def without(text: Sketch, left_out: U32) -> Sketch:
-    """A text without some shingles."""
-    return Sketch(text.values[~held(text.values, left_out)], text.bound)
+    `held`: a row for each of the texts that share the most with it, which of the shingles stand there. `articles`: of
+    each text a number of its feed, below 0 where that is not known, and the number that it shares with its revisions
+    and updates: an article counts once, in however many of them a shingle stands.
+    """
+    own = np.zeros(held.shape[1], dtype=np.bool_)
+    for first in range(len(held)):
+        feed = articles[first, 0]
+        # Each feed once, at the first of its texts, and only one with several articles.
+        several = False
+        for other in range(len(held)):
+            if articles[other, 0] == feed:
+                if other < first:
+                    feed = -1
+                several = several or articles[other, 1] != articles[first, 1]
+        if feed < 0 or not several:
+            continue
+        for shingle in range(held.shape[1]):
+            count = 0
+            for text in range(first, len(held)):
+                if articles[text, 0] == feed and held[text, shingle]:
+                    again = False
+                    for before in range(first, text):
+                        again = again or (
+                            articles[before, 0] == feed
+                            and articles[before, 1] == articles[text, 1]
+                            and held[before, shingle]
+                        )
+                    count += not again
+            own[shingle] = own[shingle] or count >= ROOTS_MIN
+    return own

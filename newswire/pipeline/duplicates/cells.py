@@ -2,7 +2,7 @@
 
 While a table grows there are two, and `moved` parts of the keys are in the new one (see index); else the old one has no
 buckets. A cell holds a text's slot + 1, and by slot the texts' sequence numbers and times are kept. The functions take
-the fields of Cells and of Slots one by one, since a named tuple costs more on the way in than the search itself.
+the fields of Cells and Slots one by one: a named tuple costs more on the way in than the search itself.
 """
 
 from typing import NamedTuple
@@ -12,22 +12,23 @@ from numpy.typing import NDArray
 
 from newswire.pipeline.duplicates.compiled import compiled
 from newswire.pipeline.duplicates.normalise import U32
+from newswire.pipeline.duplicates.spill import PER_KEY, Spilled, first_row, row_of
 from newswire.pipeline.duplicates.table import I64, PART_SHIFT, WIDTH, Table
 
 U16 = NDArray[np.uint16]
 
-PER_KEY = 8
-"""Entries that a key has at most."""
-
 
 class Cells(NamedTuple):
-    """The arrays of a table and of the one that it grows from."""
+    """The arrays of a table, of the one that it grows from, and of the keys beside both (see Spilled)."""
 
     tags: U16
     cells: U32
     old_tags: U16
     old_cells: U32
     moved: int
+    spilled: U32
+    taken: NDArray[np.bool_]
+    spilled_cells: U32
 
 
 class Slots(NamedTuple):
@@ -38,11 +39,11 @@ class Slots(NamedTuple):
     entries: U16
 
 
-def cells_of(table: Table, old: Table | None, moved: int) -> Cells:
+def cells_of(table: Table, old: Table | None, moved: int, spilled: Spilled) -> Cells:
     """What the functions below take."""
     if old is None:
-        return Cells(table.tags, table.cells, table.tags[:0], table.cells[:0], 0)
-    return Cells(table.tags, table.cells, old.tags, old.cells, moved)
+        return Cells(table.tags, table.cells, table.tags[:0], table.cells[:0], 0, *spilled)
+    return Cells(table.tags, table.cells, old.tags, old.cells, moved, *spilled)
 
 
 @compiled
@@ -52,57 +53,70 @@ def find_shared(
     old_tags: U16,
     old_cells: U32,
     moved: int,
+    spilled: U32,
+    taken: NDArray[np.bool_],
+    spilled_cells: U32,
     sequences: I64,
     observed: I64,
     entries: U16,
     keys: U32,
-    beside: I64,
     earliest_ms: int,
     limit: int,
 ) -> I64:
     """Sequence numbers of up to `limit` texts that share keys, those with the most shared first, then the smaller.
 
-    `beside`: cells of some of the keys that are kept elsewhere. Only texts observed at `earliest_ms` or later.
+    Only texts observed at `earliest_ms` or later.
     """
-    table = Cells(tags, cells, old_tags, old_cells, moved)
-    own = np.empty(PER_KEY * len(keys) + len(beside), dtype=np.int64)
+    _fetch(tags, cells, old_tags, old_cells, moved, spilled, keys)
+    own = np.empty(PER_KEY * len(keys), dtype=np.int64)
     count = 0
     for key in keys:
-        some_tags, some, bucket = _bucket(table, key)
+        before = count
+        some_tags, some, bucket = _bucket(tags, cells, old_tags, old_cells, moved, key)
+        # The tags first: of most keys there is none, and the cells need not be fetched from memory.
+        line, tag = some_tags[bucket], np.uint16(key & 0xFFFF)
         for column in range(WIDTH):
-            if some[bucket, column] and some_tags[bucket, column] == key & 0xFFFF:
+            if line[column] == tag and some[bucket, column]:
                 own[count] = int(some[bucket, column]) - 1
                 count += 1
-    for cell in beside:
-        own[count] = cell - 1
-        count += 1
-    own = own[:count]
-    own.sort()
+        row = row_of(spilled, taken, key) if count == before else -1
+        if row >= 0 and taken[row]:
+            for cell in spilled_cells[row]:
+                if cell:
+                    own[count] = int(cell) - 1
+                    count += 1
+    # How often each slot is there: in a set with open addressing, which is quicker than to sort them.
+    size = 16
+    while size < 2 * count:
+        size *= 2
+    members, times = np.empty(size, dtype=np.int64), np.zeros(size, dtype=np.int64)
+    for slot in own[:count]:
+        place = slot & (size - 1)
+        while times[place] and members[place] != slot:
+            place = (place + 1) & (size - 1)
+        members[place] = slot
+        times[place] += 1
     found, shared = np.empty(limit, dtype=np.int64), np.empty(limit, dtype=np.int64)
-    taken, start = 0, 0
-    while start < count:
-        slot, end = own[start], start
-        while end < count and own[end] == slot:
-            end += 1
-        if observed[slot] >= earliest_ms:
-            taken = _rank(found, shared, taken, sequences[slot], end - start)
-        start = end
-    return found[:taken]
+    best = 0
+    for place in range(size if count else 0):
+        if times[place] and observed[members[place]] >= earliest_ms:
+            best = _rank(found, shared, best, sequences[members[place]], times[place])
+    return found[:best]
 
 
 @compiled
-def _rank(found: I64, shared: I64, taken: int, sequence: int, count: int) -> int:
+def _rank(found: I64, shared: I64, count: int, sequence: int, keys: int) -> int:
     """Put a text in its place among the best; how many there are then."""
-    place = taken
-    while place and (shared[place - 1] < count or (shared[place - 1] == count and found[place - 1] > sequence)):
+    place = count
+    while place and (shared[place - 1] < keys or (shared[place - 1] == keys and found[place - 1] > sequence)):
         place -= 1
     if place == len(found):
-        return taken
-    taken = min(taken + 1, len(found))
-    for at in range(taken - 1, place, -1):
+        return count
+    count = min(count + 1, len(found))
+    for at in range(count - 1, place, -1):
         found[at], shared[at] = found[at - 1], shared[at - 1]
-    found[place], shared[place] = sequence, count
-    return taken
+    found[place], shared[place] = sequence, keys
+    return count
 
 
 @compiled
@@ -112,23 +126,26 @@ def put_in(
     old_tags: U16,
     old_cells: U32,
     moved: int,
+    spilled: U32,
+    taken: NDArray[np.bool_],
+    spilled_cells: U32,
     sequences: I64,
     observed: I64,
     entries: U16,
     keys: U32,
-    passed: NDArray[np.bool_],
     cell: int,
-) -> tuple[int, I64, I64]:
-    """Enter a text under its keys, but for those `passed`; in place of a key's oldest entry where it has PER_KEY.
+) -> tuple[int, int, I64]:
+    """Enter a text under its keys; in place of a key's oldest entry where it has PER_KEY.
 
-    Returns how many empty cells were filled, the places of keys for which there was no room, with those passed, and
-    the slots of texts that have no entry any more.
+    There must be a row to spare for each key. Returns how many more cells of the tables are filled, how many more rows
+    are taken, and the slots of texts that have no entry any more.
     """
-    table, slots = Cells(tags, cells, old_tags, old_cells, moved), Slots(sequences, observed, entries)
-    left, freed = np.empty(len(keys), dtype=np.int64), np.empty(len(keys), dtype=np.int64)
-    filled, lefts, frees = 0, 0, 0
-    for place, key in enumerate(keys):
-        some_tags, some, bucket = _bucket(table, key)
+    slots = Slots(sequences, observed, entries)
+    _fetch(tags, cells, old_tags, old_cells, moved, spilled, keys)
+    freed = np.empty(len(keys), dtype=np.int64)
+    filled, rows, frees = 0, 0, 0
+    for key in keys:
+        some_tags, some, bucket = _bucket(tags, cells, old_tags, old_cells, moved, key)
         own, empty, oldest = 0, -1, -1
         for column in range(WIDTH):
             if not some[bucket, column]:
@@ -137,23 +154,38 @@ def put_in(
                 own += 1
                 if oldest < 0 or _is_older(slots, some[bucket, column], some[bucket, oldest]):
                     oldest = column
-        if passed[place] or (own < PER_KEY and empty < 0):
-            left[lefts] = place
-            lefts += 1
-        elif own < PER_KEY:
-            some_tags[bucket, empty] = key & 0xFFFF
-            some[bucket, empty] = cell
+        line = some[bucket]
+        row = row_of(spilled, taken, key) if own < PER_KEY and (not own or empty < 0) else -1
+        if row >= 0 and not taken[row] and empty >= 0:
+            row = -1
+        if row >= 0:
+            if not taken[row]:
+                spilled[row], taken[row] = key, True
+                rows += 1
+                filled -= _move(some_tags[bucket], some[bucket], key, spilled_cells[row])
+            line = spilled_cells[row]
+            own, empty, oldest = 0, -1, -1
+            for column in range(PER_KEY):
+                if not line[column]:
+                    empty = column
+                elif oldest < 0 or _is_older(slots, line[column], line[oldest]):
+                    oldest = column
+            own = PER_KEY if empty < 0 else 0
+        if own < PER_KEY:
+            if row < 0:
+                some_tags[bucket, empty] = key & 0xFFFF
+                filled += 1
+            line[empty] = cell
             entries[cell - 1] += 1
-            filled += 1
-        elif _is_older(slots, some[bucket, oldest], cell):
-            slot = int(some[bucket, oldest]) - 1
-            some[bucket, oldest] = cell
+        elif _is_older(slots, line[oldest], cell):
+            slot = int(line[oldest]) - 1
+            line[oldest] = cell
             entries[cell - 1] += 1
             entries[slot] -= 1
             if not entries[slot]:
                 freed[frees] = slot
                 frees += 1
-    return filled, left[:lefts], freed[:frees]
+    return filled, rows, freed[:frees]
 
 
 @compiled
@@ -163,44 +195,78 @@ def take_out(
     old_tags: U16,
     old_cells: U32,
     moved: int,
+    spilled: U32,
+    taken: NDArray[np.bool_],
+    spilled_cells: U32,
     sequences: I64,
     keys: U32,
     sequence: int,
-) -> tuple[int, int]:
-    """Empty the cells of a text. Returns how many there were, and its slot, -1 for none."""
-    table = Cells(tags, cells, old_tags, old_cells, moved)
-    count, slot = 0, -1
+) -> tuple[int, int, int]:
+    """Empty the cells of a text. Returns how many there were, of these in the tables, and its slot, -1 for none."""
+    count, beside, slot = 0, 0, -1
     for key in keys:
-        some_tags, some, bucket = _bucket(table, key)
+        some_tags, some, bucket = _bucket(tags, cells, old_tags, old_cells, moved, key)
         for column in range(WIDTH):
             cell = int(some[bucket, column])
             if cell and some_tags[bucket, column] == key & 0xFFFF and sequences[cell - 1] == sequence:
                 some[bucket, column] = 0
                 slot = cell - 1
                 count += 1
-    return count, slot
+        row = row_of(spilled, taken, key)
+        for column in range(PER_KEY if taken[row] else 0):
+            cell = int(spilled_cells[row, column])
+            if cell and sequences[cell - 1] == sequence:
+                spilled_cells[row, column] = 0
+                slot = cell - 1
+                beside += 1
+    return count + beside, count, slot
 
 
 @compiled
-def take_all(tags: U16, cells: U32, old_tags: U16, old_cells: U32, moved: int, key: int) -> I64:
-    """Empty the cells of a key; what was in them."""
-    taken = np.empty(WIDTH, dtype=np.int64)
+def spill(spilled: U32, taken: NDArray[np.bool_], spilled_cells: U32, keys: U32, cells: U32) -> int:
+    """Enter cells under keys, of which none has more than PER_KEY. Returns how many more rows are taken."""
+    rows = 0
+    for place, key in enumerate(keys):
+        row = row_of(spilled, taken, key)
+        if not taken[row]:
+            spilled[row], taken[row] = key, True
+            rows += 1
+        column = 0
+        while spilled_cells[row, column]:
+            column += 1
+        spilled_cells[row, column] = cells[place]
+    return rows
+
+
+@compiled
+def _move(tags: U16, cells: U32, key: int, row: U32) -> int:
+    """Move a key's cells from its bucket into a row; how many there are."""
     count = 0
-    some_tags, some, bucket = _bucket(Cells(tags, cells, old_tags, old_cells, moved), key)
     for column in range(WIDTH):
-        if some[bucket, column] and some_tags[bucket, column] == key & 0xFFFF:
-            taken[count] = some[bucket, column]
-            some[bucket, column] = 0
+        if cells[column] and tags[column] == key & 0xFFFF:
+            row[count] = cells[column]
+            cells[column] = 0
             count += 1
-    return taken[:count]
+    return count
 
 
 @compiled
-def _bucket(table: Cells, key: int) -> tuple[U16, U32, int]:
+def _fetch(tags: U16, cells: U32, old_tags: U16, old_cells: U32, moved: int, spilled: U32, keys: U32) -> I64:
+    """Touch what belongs to the keys, so that the memory answers for all at once: in a large table each waits."""
+    first = np.empty(len(keys), dtype=np.int64)
+    for place, key in enumerate(keys):
+        some_tags, some, bucket = _bucket(tags, cells, old_tags, old_cells, moved, key)
+        beside = spilled[first_row(spilled, key)]
+        first[place] = some_tags[bucket, 0] + some[bucket, 0] + some[bucket, WIDTH - 1] + beside
+    return first
+
+
+@compiled
+def _bucket(tags: U16, cells: U32, old_tags: U16, old_cells: U32, moved: int, key: int) -> tuple[U16, U32, int]:
     """The arrays in which a key's entries are, and its bucket there."""
-    if len(table.old_cells) and int(key) >> PART_SHIFT >= table.moved:
-        return table.old_tags, table.old_cells, int(key) * len(table.old_cells) >> 32
-    return table.tags, table.cells, int(key) * len(table.cells) >> 32
+    if len(old_cells) and int(key) >> PART_SHIFT >= moved:
+        return old_tags, old_cells, int(key) * len(old_cells) >> 32
+    return tags, cells, int(key) * len(cells) >> 32
 
 
 @compiled

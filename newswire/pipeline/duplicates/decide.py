@@ -29,7 +29,7 @@ from functools import cached_property
 from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
-from newswire.pipeline.duplicates.boilerplate import FeedText, boilerplate, feed_digest, without
+from newswire.pipeline.duplicates.boilerplate import feed_digest
 from newswire.pipeline.duplicates.normalise import Words, long_digest, short_digest, split_words
 from newswire.pipeline.duplicates.rows import (
     NO_URL,
@@ -37,7 +37,7 @@ from newswire.pipeline.duplicates.rows import (
     decode_text,
     is_signed,
     origin_of,
-    overlaps_with,
+    shared_with,
 )
 from newswire.pipeline.duplicates.signature import (
     Overlap,
@@ -45,7 +45,7 @@ from newswire.pipeline.duplicates.signature import (
     Sketch,
     head_alone,
     overlap,
-    overlaps,
+    overlap_of,
     replaced_share,
     sign,
 )
@@ -85,7 +85,7 @@ class Print:
         return None if self.words is None else sign(self.words)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Found:
     """An emitted text that may have to do with the article: its place in the wire, and the bytes of its row."""
 
@@ -98,10 +98,9 @@ class Found:
         return decode_text(self.encoded)
 
     @property
-    def origin(self) -> tuple[bytes, int]:
-        """The digest of its feed, and where the article began that it is a revision or an update of."""
-        feed, root = origin_of(self.encoded)
-        return feed, root or self.sequence
+    def root(self) -> int:
+        """The sequence number of the article that it is a revision or an update of, else its own."""
+        return origin_of(self.encoded)[1] or self.sequence
 
 
 class View(Protocol):
@@ -161,9 +160,9 @@ def decide(article: PreparedArticle, view: View, rules: CopyRules) -> Verdict:
             return Verdict(copy, None)
     if print_.url_digest != NO_URL:
         for found in view.same_url(print_.url_digest):
-            return Verdict(_duplicate("update", found.row.id, _compared(print_, found.row)), print_, _root(found))
+            return Verdict(_duplicate("update", found.row.id, _compared(print_, found.row)), print_, found.root)
     if extended is not None:
-        return Verdict(extended[0], print_, _root(extended[1]))
+        return Verdict(extended[0], print_, extended[1].root)
     return Verdict(Duplicate(), print_)
 
 
@@ -182,14 +181,19 @@ def _compare(
     copies: list[tuple[int, float, int, Duplicate]] = []
     extended: list[tuple[float, int, tuple[Duplicate, Found]]] = []
     signed = [found for found in candidates if is_signed(found.encoded)]
-    for found, shared in zip(signed, _overlaps(new, signed), strict=True):
+    if not signed:
+        return None, None
+    shares = shared_with(new.shingles, [found.encoded for found in signed], [found.sequence for found in signed])
+    least = min(rules.containment_min, rules.similarity_min)
+    for found, (common, own, other) in zip(signed, shares, strict=True):
+        # Most candidates share a phrase and no more: neither share is larger than that of the smaller text.
+        if min(own, other) < SAMPLE_MIN or common / min(own, other) < least:
+            continue
+        shared, old = overlap_of(common, own, other), found.row.signature
         contained = max(shared.of_new, shared.of_old) >= rules.containment_min
         alike = contained or shared.jaccard >= rules.similarity_min
-        # The facts last: comparing them costs the most, and most candidates share a phrase and no more.
-        if shared.sample < SAMPLE_MIN or not alike:
-            continue
-        old = found.row.signature
-        if old is None or (shared.jaccard < 1 and facts_replaced(new, old)):
+        # The facts last: comparing them costs the most.
+        if not alike or old is None or (shared.jaccard < 1 and facts_replaced(new, old)):
             continue
         duplicate = _duplicate(_kind(shared, rules), found.row.id, shared)
         if duplicate.kind == "update":
@@ -204,30 +208,6 @@ def _compare(
             copies.append((1, -shared.of_new, found.sequence, duplicate))
     best = min(copies, key=lambda copy: copy[:3])[3] if copies else None
     return best, min(extended, key=lambda one: one[:2])[2] if extended else None
-
-
-def _overlaps(new: Signature, olds: list[Found]) -> list[Overlap]:
-    """What the new text shares with each, boilerplate left out."""
-    if not olds:
-        return []
-    origins = {found.origin for found in olds}
-    # There is none where no feed has two articles among them.
-    if len(origins) == len({feed for feed, _ in origins}):
-        return overlaps_with(new.shingles, [found.encoded for found in olds])
-    signatures = [found.row.signature for found in olds]
-    texts = [
-        FeedText(*found.origin, signature.shingles)
-        for found, signature in zip(olds, signatures, strict=True)
-        if signature is not None
-    ]
-    left_out = boilerplate(new.shingles, texts)
-    if not len(left_out):
-        return overlaps(new.shingles, [text.shingles for text in texts])
-    return overlaps(without(new.shingles, left_out), [without(text.shingles, left_out) for text in texts])
-
-
-def _root(found: Found) -> int:
-    return found.origin[1]
 
 
 def _is_column(shared: Overlap, origin: _Origin, old: TextRow) -> bool:

@@ -8,25 +8,15 @@ found.
 
 import math
 from array import array
-from bisect import insort
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from newswire.pipeline.duplicates.cells import (
-    PER_KEY,
-    Cells,
-    Slots,
-    cells_of,
-    find_shared,
-    put_in,
-    take_all,
-    take_out,
-)
+from newswire.pipeline.duplicates.cells import Cells, Slots, cells_of, find_shared, put_in, spill, take_out
 from newswire.pipeline.duplicates.freed import give_back
 from newswire.pipeline.duplicates.normalise import U32
+from newswire.pipeline.duplicates.spill import PER_KEY, Spill
 from newswire.pipeline.duplicates.table import (
     I64,
     LOAD_BUILT,
@@ -36,7 +26,6 @@ from newswire.pipeline.duplicates.table import (
     Table,
     entries,
     once,
-    part_of,
     rank,
     split,
 )
@@ -47,9 +36,6 @@ MOVED_WITHIN = 0.05
 """and how much more of them when the last entry has moved there: a million articles' at once would take seconds."""
 
 GROWTH = 1.5
-_NONE: I64 = np.zeros(0, dtype=np.int64)
-_Entry = tuple[int, int, int]
-"""Observed (Unix ms), sequence number and cell of a text under a key: sorts by age."""
 
 
 class Texts(NamedTuple):
@@ -70,7 +56,7 @@ class CopyIndex:
         self._old: Table | None = None
         self._moved = 0
         self._grows_from = 0
-        self._overflow: dict[int, list[_Entry]] = {}
+        self._spill = Spill()
         self._filled = 0
         self._sequences: I64 = np.zeros(16, dtype=np.int64)
         self._observed: I64 = np.zeros(16, dtype=np.int64)
@@ -87,7 +73,8 @@ class CopyIndex:
     def nbytes(self) -> int:
         """Bytes of the arrays."""
         old = self._old.nbytes if self._old is not None else 0
-        return self._table.nbytes + old + self._sequences.nbytes + self._observed.nbytes + self._entries.nbytes
+        slots = self._sequences.nbytes + self._observed.nbytes + self._entries.nbytes
+        return self._table.nbytes + old + self._spill.nbytes + slots
 
     def build(self, texts: Iterable[Texts]) -> None:
         """Fill an empty index, in any order."""
@@ -118,33 +105,25 @@ class CopyIndex:
 
         Only texts observed at `earliest_ms` or later; ties go to the smaller number. `keys` must be unique.
         """
-        beside = self._beside(keys)
-        found: list[int] = find_shared(*self._cells(), *self._by_slot(), keys, beside, earliest_ms, limit).tolist()
+        found: list[int] = find_shared(*self._cells(), *self._by_slot(), keys, earliest_ms, limit).tolist()
         return found
 
     def add(self, sequence: int, observed_ms: int, keys: U32) -> None:
         """Put a text in under its keys, unique and in order, at least one."""
         self._grow(len(keys))
         cell = self._new_slot(sequence, observed_ms) + 1
-        filled, left, freed = put_in(*self._cells(), *self._by_slot(), keys, self._spilled(keys), cell)
+        self._spill.reserve(len(keys))
+        filled, rows, freed = put_in(*self._cells(), *self._by_slot(), keys, cell)
         self._filled += filled
+        self._spill.count += rows
         self._free.extend(freed.tolist())
-        for key in keys[left].tolist():
-            self._add_beside(key, (observed_ms, sequence, cell))
         if not self._entries[cell - 1]:
             self._free.append(cell - 1)
 
     def remove(self, sequence: int, keys: U32) -> None:
         """Take a text out; `keys` are those it was put in with. Nothing happens when it is not there."""
-        count, slot = take_out(*self._cells(), self._sequences, keys, sequence)
-        self._filled -= count
-        for key in keys.tolist() if self._overflow else ():
-            held = self._overflow.get(key, [])
-            for entry in [entry for entry in held if entry[1] == sequence]:
-                count, slot = count + 1, entry[2] - 1
-                held.remove(entry)
-                if not held:
-                    del self._overflow[key]
+        count, in_table, slot = take_out(*self._cells(), self._sequences, keys, sequence)
+        self._filled -= in_table
         if count:
             # A sequence number has one slot.
             self._entries[slot] -= count
@@ -152,43 +131,10 @@ class CopyIndex:
                 self._free.append(slot)
 
     def _cells(self) -> Cells:
-        return cells_of(self._table, self._old, self._moved)
+        return cells_of(self._table, self._old, self._moved, self._spill.rows)
 
     def _by_slot(self) -> Slots:
         return Slots(self._sequences, self._observed, self._entries)
-
-    def _beside(self, keys: U32) -> I64:
-        if not self._overflow:
-            return _NONE
-        return np.array([cell for key in keys.tolist() for *_, cell in self._overflow.get(key, ())], dtype=np.int64)
-
-    def _spilled(self, keys: U32) -> NDArray[np.bool_]:
-        if not self._overflow:
-            return np.zeros(len(keys), dtype=np.bool_)
-        return np.fromiter((key in self._overflow for key in keys.tolist()), dtype=np.bool_, count=len(keys))
-
-    def _add_beside(self, key: int, entry: _Entry) -> None:
-        """For a key that has spilled, and for one whose bucket has no room: all entries of a key are in one place."""
-        held = self._overflow.get(key)
-        if held is None:
-            held = sorted(map(self._entry, take_all(*self._cells(), key).tolist()))
-            self._filled -= len(held)
-            self._overflow[key] = held
-        insort(held, entry)
-        displaced = held.pop(0) if len(held) > PER_KEY else None
-        if displaced is not entry:
-            self._entries[entry[2] - 1] += 1
-            if displaced is not None:
-                self._let_go(displaced[2])
-
-    def _entry(self, cell: int) -> _Entry:
-        return int(self._observed[cell - 1]), int(self._sequences[cell - 1]), cell
-
-    def _let_go(self, cell: int) -> None:
-        """An entry of a text is gone; without any a text gives its slot back."""
-        self._entries[cell - 1] -= 1
-        if not self._entries[cell - 1]:
-            self._free.append(cell - 1)
 
     def _new_slot(self, sequence: int, observed_ms: int) -> int:
         if not self._free:
@@ -225,9 +171,7 @@ class CopyIndex:
         while self._moved < min(due, PARTS):
             entered = self._old.part(self._moved)
             self._filled -= len(entered)
-            beside = [key for key in self._overflow if part_of(key) == self._moved]
-            spilled = [key << 32 | cell for key in beside for *_, cell in self._overflow.pop(key)]
-            self._lay_out(np.sort(np.concatenate((entered, np.array(spilled, dtype=np.uint64)))))
+            self._lay_out(np.sort(np.concatenate((entered, self._spill.take_part(self._moved)))))
             self._moved += 1
         if self._moved == PARTS:
             self._old = None
@@ -245,8 +189,9 @@ class CopyIndex:
         fits = ~crowded[group]
         self._table.put(buckets[fits], columns[fits], keys[fits], cells[fits])
         self._filled += int(np.count_nonzero(fits))
-        for key, cell in zip(keys[~fits].tolist(), cells[~fits].tolist(), strict=True):
-            insort(self._overflow.setdefault(key, []), self._entry(cell))
+        if not fits.all():
+            self._spill.reserve(int(np.count_nonzero(crowded)))
+            self._spill.count += spill(*self._spill.rows, keys[~fits], cells[~fits])
         return cells
 
     def _newest(self, keys: U32, cells: U32) -> tuple[U32, U32]:

@@ -7,8 +7,8 @@ marks (Devanagari, Thai) are split at them, in every text alike.
 import hashlib
 import re
 import unicodedata
+from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -41,7 +41,8 @@ _LONGEST = 4 * 3 + 1
 """Bytes of a folded character with the space after it at most: three code points of four bytes."""
 
 
-class Words(NamedTuple):
+@dataclass(eq=False, slots=True)
+class Words:
     """A text's words in order, as numbers, an array element a word.
 
     `hashes`: CRC-32 of the folded word's UTF-8, the same in every process and on every platform. `cased`: the same of
@@ -112,26 +113,30 @@ def _read(codes: U32, kinds: U8, folds: U32, spread: U32, crc_table: U32) -> tup
         if not first:
             at += 1
             continue
-        begin, written_end, letters = end, 0, True
+        begin, start, letters, changed = end, at, True, False
         while True:
             code = codes[at]
             letters = letters and kind & LETTER != 0
             form = folds[code] if code < SIZE else code
-            if form & SPREAD:
+            changed = changed or form != code
+            if form < SPREAD:
+                end = _encode(form, folded, end)
+            else:
                 place = int(form & (SPREAD - 1))
                 for other in spread[place + 1 : place + 1 + int(spread[place])]:
                     end = _encode(other, folded, end)
-            else:
-                end = _encode(form, folded, end)
-            written_end = _encode(code, written, written_end)
             at += 1
             if first & SINGLE or at == len(codes):
                 break
             kind = _kind(codes[at], kinds)
             if not kind & PART:
                 break
-        hashes[words] = _crc(folded[begin:end], crc_table)
-        cased[words] = _crc(written[:written_end], crc_table)
+        hashes[words] = cased[words] = _crc(folded[begin:end], crc_table)
+        if changed:
+            written_end = 0
+            for code in codes[start:at]:
+                written_end = _encode(code, written, written_end)
+            cased[words] = _crc(written[:written_end], crc_table)
         marks[words] = (first & CAPITAL) | (0 if letters else MIXED)
         words += 1
         folded[end] = _SPACE

@@ -10,8 +10,6 @@ All hashes come from CRC-32 and integer arithmetic; nothing depends on the proce
 """
 
 import hashlib
-from collections.abc import Sequence
-from itertools import accumulate
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -84,13 +82,10 @@ class Signature(NamedTuple):
 
 def sign(words: Words) -> Signature:
     """The signature of a text of at least one word."""
-    hashes = _unique(_shingle_hashes(words.hashes))
-    kept = (hashes[: SHINGLES_MAX + 1] >> np.uint64(32)).astype(np.uint32)
-    bound = int(kept[SHINGLES_MAX]) if len(kept) > SHINGLES_MAX else WHOLE
-    shingles = kept[:SHINGLES_MAX]
+    hashes, shingles, bound = _shingle_set(words.hashes)
     numbers, names, starts = _facts(words.hashes, words.cased, words.marks)
     return Signature(
-        Sketch(shingles[shingles < bound] if bound < WHOLE else shingles, bound),
+        Sketch(shingles, int(bound)),
         _sketch(numbers, FACTS_MAX),
         _sketch(names, FACTS_MAX),
         _sketch(starts, FACTS_MAX),
@@ -126,16 +121,10 @@ def head_alone(words: Words, old: Sketch) -> float:
 
 def overlap(new: Sketch, old: Sketch) -> Overlap:
     """Compare two sets over the range in which both are complete."""
-    return overlaps(new, (old,))[0]
-
-
-def overlaps(new: Sketch, olds: Sequence[Sketch]) -> list[Overlap]:
-    """Compare a set with each of others, at least one."""
+    bound = min(new.bound, old.bound)
     # What two sets share lies within the range of both.
-    within = np.concatenate(([0], np.cumsum(held(np.concatenate([old.values for old in olds]), new.values))))
-    ends = list(accumulate((len(old.values) for old in olds), initial=0))
-    common = np.diff(within[ends]).tolist()
-    return [_overlap(new, old, shared) for old, shared in zip(olds, common, strict=True)]
+    common = int(np.count_nonzero(held(old.values, new.values)))
+    return overlap_of(common, len(_below(new, bound)), len(_below(old, bound)))
 
 
 def overlap_of(common: int, new: int, old: int) -> Overlap:
@@ -143,11 +132,6 @@ def overlap_of(common: int, new: int, old: int) -> Overlap:
     if not new or not old:
         return Overlap(0.0, 0.0, 0.0, 0)
     return Overlap(common / (new + old - common), common / new, common / old, min(new, old))
-
-
-def _overlap(new: Sketch, old: Sketch, common: int) -> Overlap:
-    bound = min(new.bound, old.bound)
-    return overlap_of(common, len(_below(new, bound)), len(_below(old, bound)))
 
 
 def replaced_share(new: Signature, old: Signature) -> tuple[float, float]:
@@ -201,6 +185,23 @@ def _shingle_hashes(words: U32) -> U64:
             folded = folded * _PRIME + np.uint64(word)
         hashes[place] = _mix(folded)
     return hashes
+
+
+@compiled
+def _shingle_set(words: U32) -> tuple[U64, U32, np.int64]:
+    """The shingles of a text, sorted, each once: their whole hashes, and the sketch of the upper halves."""
+    hashes = _unique(_shingle_hashes(words))
+    count, bound = len(hashes), np.int64(WHOLE)
+    if count > SHINGLES_MAX:
+        bound = np.int64(hashes[SHINGLES_MAX] >> np.uint64(32))
+        count = SHINGLES_MAX
+        # Several hashes may have the same upper half.
+        while count and np.int64(hashes[count - 1] >> np.uint64(32)) >= bound:
+            count -= 1
+    values = np.empty(count, dtype=np.uint32)
+    for place in range(count):
+        values[place] = hashes[place] >> np.uint64(32)
+    return hashes, values, bound
 
 
 @compiled

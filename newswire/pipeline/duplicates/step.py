@@ -150,8 +150,8 @@ class _View:
         row = self._state.get(own_key(id))
         if row is None:
             return None
-        found = self._found(OWN_ROW.unpack(row)[1])
-        return found.row if found is not None and found.row.observed_ms >= self._earliest else None
+        found = self._all([OWN_ROW.unpack(row)[1]])
+        return found[0].row if found and found[0].row.observed_ms >= self._earliest else None
 
     def same_text(self, digest: bytes) -> list[Found]:
         return [found for found in self._at(b"text", digest) if found.row.digest == digest]
@@ -167,11 +167,8 @@ class _View:
         return self._all(self._index.find(keys, self._earliest, CANDIDATES_MAX))
 
     def _all(self, sequences: list[int]) -> list[Found]:
-        return [found for sequence in sequences if (found := self._found(sequence)) is not None]
-
-    def _found(self, sequence: int) -> Found | None:
-        row = self._state.get(text_key(sequence))
-        return None if row is None else Found(sequence, row)
+        rows = [(sequence, self._state.get(text_key(sequence))) for sequence in sequences]
+        return [Found(sequence, row) for sequence, row in rows if row is not None]
 
 
 def _pass_on(article: PreparedArticle, verdict: Verdict, state: State, watermark: int, sequence: int) -> Decision:

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from newswire.pipeline.duplicates.cells import PER_KEY
-from newswire.pipeline.duplicates.index import CopyIndex
+from newswire.pipeline.duplicates.index import CopyIndex, Texts
 from newswire.pipeline.duplicates.normalise import split_words
-from newswire.pipeline.duplicates.rows import NO_URL, TextRow, decode_text, overlaps_with
+from newswire.pipeline.duplicates.rows import NO_URL, TextRow, decode_text, shared_with
 from newswire.pipeline.duplicates.signature import head_alone, overlap, replaced_share, sign
+from newswire.pipeline.duplicates.spill import PER_KEY
 from newswire.pipeline.duplicates.table import WIDTH
 
 
@@ -29,13 +29,17 @@ def compiling() -> Iterator[None]:
     yield
     index.find(keys, 0, 1)
     yield
-    # More keys of one bucket than it has room for.
-    for sequence in range(2, 2 + WIDTH):
-        index.add(sequence, 0, np.arange(WIDTH // PER_KEY + 1, dtype=np.uint32))
+    # More keys of one bucket than it has room for, one by one and at once.
+    crowd = np.arange(WIDTH // PER_KEY + 1, dtype=np.uint32)
+    sequences = np.arange(2, 2 + WIDTH)
+    for sequence in sequences.tolist():
+        index.add(sequence, 0, crowd)
     index.remove(1, keys)
     yield
+    CopyIndex().build([Texts(sequences, sequences, np.tile(crowd, WIDTH), np.repeat(np.arange(WIDTH), len(crowd)))])
+    yield
     encoded = row.encode()
-    overlaps_with(signature.shingles, [encoded])
+    shared_with(signature.shingles, [encoded], [1])
     yield
     old = decode_text(encoded).signature
     if old is not None:

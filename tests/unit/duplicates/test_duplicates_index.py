@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newswire.pipeline.duplicates.cells import PER_KEY
 from newswire.pipeline.duplicates.index import CopyIndex, Texts
 from newswire.pipeline.duplicates.load import texts_of
 from newswire.pipeline.duplicates.normalise import U32, long_digest, split_words
@@ -23,6 +22,7 @@ from newswire.pipeline.duplicates.signature import (
     search_keys,
     sign,
 )
+from newswire.pipeline.duplicates.spill import PER_KEY
 from newswire.pipeline.duplicates.table import PARTS
 from tests.unit.duplicates.articles import text_of
 
@@ -178,11 +178,11 @@ def test_displaced_texts_of_a_crowded_bucket_give_their_places_back_too() -> Non
         # Neighbours among the keys share a bucket, which holds three full keys and no more.
         index.add(sequence, sequence, keys(sequence % 5))
     assert len(index) == 5 * PER_KEY
-    assert index._overflow
+    assert len(index._spill)
     for sequence in range(1, 2_001):
         index.remove(sequence, keys(sequence % 5))
     assert len(index) == 0
-    assert not index._overflow
+    assert len(index._spill) == 0
 
 
 def test_the_index_grows_bit_by_bit_and_finds_what_it_found() -> None:
@@ -199,7 +199,7 @@ def test_the_index_grows_bit_by_bit_and_finds_what_it_found() -> None:
             looks += 1
             assert 0 < index._moved < PARTS
             whole = built(rows)
-            assert index._filled + sum(map(len, index._overflow.values())) == int(index._entries.sum())
+            assert index._filled + len(index._spill) == int(index._entries.sum())
             assert index._entries[: len(rows)].tolist() == whole._entries[: len(rows)].tolist()
             for sequence in list(rows)[::40]:
                 wanted = keys(*rows[sequence][1][:50], *range(9))
@@ -212,7 +212,7 @@ def test_the_index_grows_bit_by_bit_and_finds_what_it_found() -> None:
     assert looks >= 3
     for sequence, (_, own_keys) in rows.items():
         index.remove(sequence, keys(*own_keys))
-    assert (len(index), index._filled, index._overflow) == (0, 0, {})
+    assert (len(index), index._filled, len(index._spill)) == (0, 0, 0)
 
 
 @settings(max_examples=50, deadline=None)
@@ -275,6 +275,7 @@ def test_the_index_is_its_model_through_growth_crowding_expiry_and_rebuild(seed:
 _BUILDING = """
 import numpy as np, psutil
 from newswire.pipeline.duplicates.index import CopyIndex, Texts
+from newswire.pipeline.duplicates.warm import compiling
 
 def texts():
     chance = np.random.default_rng(1)
@@ -283,6 +284,8 @@ def texts():
         keys = chance.integers(0, 1 << 32, len(some) * 40, dtype=np.uint32)
         yield Texts(some, some, keys, np.repeat(np.arange(len(some)), 40))
 
+for _ in compiling():
+    pass
 index, before = CopyIndex(), psutil.Process().memory_info().rss
 index.build(texts())
 print((psutil.Process().memory_info().rss - before) / index.nbytes)
