@@ -6,15 +6,14 @@ READY := $(VENV)/.ready
 
 .PHONY: setup demo test test-torch chaos lint format types imports schemas bench soak eval train clean
 
-# What `broker prepare` makes, the first start makes else: without a Maven repository all but the embedded Kafka works.
+# What `prepare` makes, the first start makes else: without a Maven repository all but the embedded Kafka works.
 $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "newswire needs Python 3.11 or later: make PYTHON=/path/to/python3.11"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
-	$(BIN)/python -m newswire.pipeline.duplicates.warm
-	-$(BIN)/newswire broker prepare
+	-$(BIN)/newswire prepare
 
 setup: $(READY)
 

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from newswire.pipeline.broker.errors import BrokerError
+from newswire.pipeline.cachedir import user_cache
 
 LOCK_FILE = "kafka-jars.lock"
 ROOTS = ("org.apache.kafka:kafka_2.13:4.4.0", "org.slf4j:slf4j-simple:1.7.36")
@@ -50,9 +51,7 @@ def locked_jars() -> tuple[Jar, ...]:
 
 def default_cache_dir() -> Path:
     """Where fetched jars are kept: `$XDG_CACHE_HOME/newswire/kafka`, by default under `~/.cache`."""
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(named) if named.startswith("/") else Path.home() / ".cache"
-    return base / "newswire" / "kafka"
+    return user_cache("kafka")
 
 
 def ensure_jars(

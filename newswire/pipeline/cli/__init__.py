@@ -15,6 +15,7 @@ COMMANDS = {
     "feeds": "the feed list: import, add, remove, pause, resume, list, check, export",
     "ledger": "what was collected and how it ended",
     "namespaces": "list or delete the wires on this Kafka, such as those of replays",
+    "prepare": "compile and fetch, once on a machine, what the first start else waits for",
     "replay": "send historical feeds through the same code",
     "run": "the long-lived service",
     "stories": "the stories of the wire, and how the articles of one came to it",

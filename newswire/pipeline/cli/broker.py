@@ -1,4 +1,4 @@
-"""`newswire broker`: prepare, start, stop or show the embedded Kafka of the state folder."""
+"""`newswire broker`: start, stop or show the embedded Kafka of the state folder."""
 
 import asyncio
 import contextlib
@@ -11,12 +11,9 @@ import click
 import psutil
 import structlog
 
-from newswire.pipeline.broker.aot import aot_flags
 from newswire.pipeline.broker.check import check_broker
 from newswire.pipeline.broker.embedded import EmbeddedBroker, Running
 from newswire.pipeline.broker.errors import BrokerUnreachable
-from newswire.pipeline.broker.jars import ensure_jars
-from newswire.pipeline.broker.java import find_java
 from newswire.pipeline.cli.common import one_line_errors, with_settings
 from newswire.pipeline.settings import Settings
 
@@ -29,7 +26,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 @click.group()
 def command() -> None:
-    """Prepare, start, stop or show the embedded Kafka."""
+    """Start, stop or show the embedded Kafka."""
 
 
 @command.command()
@@ -43,15 +40,6 @@ def start(settings: Settings, state_dir: Path | None, as_json: bool) -> None:
     with one_line_errors():
         running = _broker(settings, state_dir).ensure()
     _print(_facts(running), as_json)
-
-
-@command.command()
-def prepare() -> None:
-    """Have what the first start else waits for: Kafka's jars, fetched, and the cache that Java starts from."""
-    with one_line_errors():
-        java, jars = find_java(), ensure_jars()
-        cached = aot_flags(java, jars)
-    click.echo(f"{len(jars)} jars in {jars[0].parent}, {'and' if cached else 'no'} start-up cache")
 
 
 @command.command()

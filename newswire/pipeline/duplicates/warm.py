@@ -1,7 +1,4 @@
-"""What deciding needs, compiled before the first article comes: 9 s where numba has nothing in its cache yet.
-
-`python -m newswire.pipeline.duplicates.warm` does it once for all later processes.
-"""
+"""What deciding needs, compiled before the first article comes: 10 s where nothing is kept of an earlier time."""
 
 from collections.abc import Iterator
 
@@ -46,8 +43,3 @@ def compiling() -> Iterator[None]:
         overlap(signature.shingles, old.shingles)
         replaced_share(signature, old)
         head_alone(words, old.shingles)
-
-
-if __name__ == "__main__":
-    for _ in compiling():
-        pass

@@ -17,6 +17,7 @@ from newswire.pipeline.duplicates.signature import (
     SHINGLES_MAX,
     WHOLE,
     Sketch,
+    _unique,
     overlap,
     replaced_share,
     search_keys,
@@ -89,6 +90,16 @@ def test_signatures_are_the_same_in_every_process() -> None:
         1017806973,
         1443213344,
     ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 5_000), st.integers(0, 64), st.integers(0, 2**32), st.sampled_from([np.uint32, np.uint64]))
+def test_hashes_are_sorted_each_once_however_they_are_spread(
+    count: int, shift: int, seed: int, kind: type[np.unsignedinteger]
+) -> None:
+    drawn = np.random.default_rng(seed).integers(0, 1 << 63, count, dtype=np.uint64)
+    values = (drawn >> np.uint64(min(shift, 63))).astype(kind)
+    assert _unique(values.copy()).tolist() == np.unique(values).tolist()
 
 
 @settings(max_examples=100, deadline=None)

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
 import pytest
 
 from newswire.pipeline.duplicates import compiled as compiled_module
@@ -44,14 +45,26 @@ def test_nothing_is_compiled_while_articles_are_decided() -> None:
 
 
 def test_without_a_place_for_the_cache_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    def njit(*args: object, cache: bool = False) -> object:
+    def njit(*functions: object, cache: bool = False) -> object:
         if cache:
             raise RuntimeError("cannot cache function: no locator available")
-        return args[0]
+        return functions[0]
 
-    monkeypatch.setattr(compiled_module, "njit", njit)
+    monkeypatch.setattr(numba, "njit", njit)
 
     def twice(number: int) -> int:
         return 2 * number
 
     assert compiled_module.compiled(twice)(4) == 8
+
+
+def test_what_was_compiled_of_other_sources_is_not_used(tmp_path: Path) -> None:
+    def kept(*texts: str) -> Path:
+        package = tmp_path / str(len(list(tmp_path.iterdir())))
+        package.mkdir()
+        for number, text in enumerate(texts):
+            (package / f"{number}.py").write_text(text)
+        return compiled_module.kept_in(package)
+
+    assert kept("SIZE = 1", "from constants import SIZE") == kept("SIZE = 1", "from constants import SIZE")
+    assert kept("SIZE = 1", "from constants import SIZE") != kept("SIZE = 2", "from constants import SIZE")
