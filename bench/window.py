@@ -30,7 +30,8 @@ from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.settings import Settings, load_settings
-from newswire.pipeline.stage.rocks import MEMORY, WRITE_BUFFER
+from newswire.pipeline.stage.config import WRITE_BUFFER
+from newswire.pipeline.stage.rocks import MEMORY
 from newswire.pipeline.supervisor import running_service
 
 PROCESSES = {"wire": ("prepare", "deduplicate", "cluster"), "analyzer": ("analyze",)}

@@ -12,6 +12,7 @@ from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.counters import COUNTED
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage import StageConfig
+from newswire.pipeline.stage.config import WRITE_BUFFER
 from newswire.pipeline.state import STATE_FORMATS
 from newswire.pipeline.stories.resequence import NEXT, WAITING
 
@@ -29,6 +30,10 @@ OUTPUTS = {
 
 LEDGER_ROWS = {"cluster": (NEXT, WAITING)}
 """Rows besides the counters that the ledger reads, by role."""
+
+WRITE_BUFFERS = {"collect": 256 << 10, "analyze": 256 << 10}
+"""Bytes that a partition's state collects before it writes a file, by role: of eight partitions that write little, each
+would go on growing for hours with the default, and then open its first files."""
 
 CLUSTER_SECONDS = 0.5
 """How long cluster works on one batch: each of its records may release a hundred that waited for it."""
@@ -103,5 +108,6 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         stall_seconds=settings.run.stall_seconds,
         ledger=settings.topic("ledger"),
         ledger_rows=(*COUNTED, *LEDGER_ROWS.get(role, ())),
+        write_buffer=WRITE_BUFFERS.get(role, WRITE_BUFFER),
         client_options=worker.connection.options,
     )

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+WRITE_BUFFER: Final = 16 << 20
+"""Bytes that a store collects before it writes a file, if nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,8 @@ class StageConfig:
     partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too.
     `state_version` is that of the format of the state's rows: a state of a later one, or of one before `state_oldest`,
     is refused. `number` reads from a record's value what orders records that came in one millisecond on several
-    partitions; it raises nothing. Raises ValueError on settings that contradict each other.
+    partitions; it raises nothing. `write_buffer`: bytes that the state of a partition collects before
+    it writes a file. Raises ValueError on settings that contradict each other.
     """
 
     namespace: str
@@ -48,6 +52,7 @@ class StageConfig:
     state_version: int = 1
     state_oldest: int = 1
     number: Callable[[bytes | None], int] | None = None
+    write_buffer: int = WRITE_BUFFER
     client_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

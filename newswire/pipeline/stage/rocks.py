@@ -22,11 +22,10 @@ from rocksdict import (
     WriteOptions,
 )
 
+from newswire.pipeline.stage.config import WRITE_BUFFER
 from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
 from newswire.pipeline.stage.records import RESERVED
 
-WRITE_BUFFER: Final = 16 << 20
-"""Bytes that a store collects before it writes a file."""
 MEMORY: Final = 16 << 20
 """Bytes of memory that all stores of a process take together, however many rows they have: the cache of blocks, and in
 it the buffers. It fills up under any load, with blocks that nobody reads again too, and so it is small. Besides these
@@ -53,8 +52,10 @@ class RocksStore:
     RocksDB calls corrupt is wiped: it is a cache.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, write_buffer: int = WRITE_BUFFER) -> None:
+        """`write_buffer`: bytes that are collected before a file is written."""
         self._path = path
+        self._write_buffer = write_buffer
         self._hand = b""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -150,13 +151,13 @@ class RocksStore:
 
     def _open(self) -> Any:
         try:
-            return Rdict(str(self._path), _options())
+            return Rdict(str(self._path), _options(self._write_buffer))
         except Exception as error:  # rocksdict raises nothing more special
             if "Corruption" not in str(error):
                 raise StateWriteFailed(f"state folder {self._path}: {error}") from error
             _log.warning("state cache corrupt, wiped", path=str(self._path), error=str(error))
             self._guard(lambda: shutil.rmtree(self._path))
-            return self._guard(lambda: Rdict(str(self._path), _options()))
+            return self._guard(lambda: Rdict(str(self._path), _options(self._write_buffer)))
 
     def _read_cache_row(self) -> tuple[int, float]:
         row = self._db.get(_CACHE_ROW)
@@ -187,7 +188,7 @@ def _memory() -> tuple[Any, Any]:
     return blocks, WriteBufferManager.new_write_buffer_manager_with_cache(_BUFFERS, False, blocks)
 
 
-def _options() -> Any:
+def _options(write_buffer: int) -> Any:
     blocks, buffers = _memory()
     table = BlockBasedOptions()
     table.set_block_cache(blocks)
@@ -195,8 +196,8 @@ def _options() -> Any:
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(table)
     options.set_write_buffer_manager(buffers)
-    options.set_write_buffer_size(WRITE_BUFFER)
-    options.set_arena_block_size(_BLOCK)
+    options.set_write_buffer_size(write_buffer)
+    options.set_arena_block_size(min(_BLOCK, write_buffer // 8))
     options.set_max_open_files(OPEN_FILES)
     # Merged early, so that few files are open: with RocksDB's 4, a poller's eight stores open 16 more in minutes.
     options.set_level_zero_file_num_compaction_trigger(2)

@@ -176,6 +176,25 @@ def test_the_stores_of_a_process_share_one_limit_of_memory(tmp_path: Path) -> No
             store.close()
 
 
+def test_a_store_with_a_small_buffer_writes_its_files_sooner(tmp_path: Path) -> None:
+    small, usual = RocksStore(tmp_path / "small", 256 << 10), RocksStore(tmp_path / "usual")
+    try:
+        for position in range(40):
+            value = os.urandom(1 << 16)
+            for store in (small, usual):
+                store.apply({b"%03d" % position: value}, position, 1.0)
+        deadline = time.monotonic() + 20
+        while _unwritten(small) > 1 << 20 and time.monotonic() < deadline:
+            time.sleep(0.05)  # a flush is under way
+        assert _unwritten(small) <= 1 << 20 < _unwritten(usual)
+        assert [small.get(b"%03d" % position) for position in range(40)] == [
+            usual.get(b"%03d" % position) for position in range(40)
+        ]
+    finally:
+        small.close()
+        usual.close()
+
+
 def _unwritten(store: RocksStore) -> int:
     """Bytes in memory that the store has not written out yet."""
     size: int = store._db.property_int_value("rocksdb.cur-size-all-mem-tables")
