@@ -58,6 +58,10 @@ async def run_worker(worker: Worker) -> None:
     shutdown = asyncio.Event()
     asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _watch_parent, shutdown)
     worker.folder.mkdir(parents=True, exist_ok=True)
+    if "deduplicate" in worker.roles:
+        from newswire.pipeline.duplicates.warm import compile_apart
+
+        await asyncio.to_thread(compile_apart)
     app = StageApp(f"{worker.settings.namespace}-{worker.name}", datadir=str(worker.folder / "faust"))
     stages = build_stages(app, worker)
     server = await serve_health(

@@ -13,10 +13,9 @@ def command(settings: Settings) -> None:
 
     All of it is kept in the user's cache folder; what is there already is not made again.
     """
-    from newswire.pipeline.duplicates.warm import compiling
+    from newswire.pipeline.duplicates.warm import compile_all
 
-    for _ in compiling():
-        pass
+    compile_all()
     click.echo("compiled")
     if settings.kafka.bootstrap_servers is not None:
         return

@@ -8,6 +8,7 @@ import numba
 import pytest
 
 from newswire.pipeline.duplicates import compiled as compiled_module
+from newswire.pipeline.duplicates import warm
 
 # How many forms of the compiled functions there are when a step is open, and when it has decided articles of all kinds.
 DECIDING = """
@@ -56,6 +57,17 @@ def test_without_a_place_for_the_cache_it_is_compiled_all_the_same(monkeypatch: 
         return 2 * number
 
     assert compiled_module.compiled(twice)(4) == 8
+
+
+def test_it_is_compiled_apart_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warm, "kept_in", lambda package: tmp_path)
+    monkeypatch.setattr(warm, "_PROGRAM", f"open({str(tmp_path / 'calls')!r}, 'a').write('x')")
+    warm.compile_apart()
+    warm.compile_apart()
+    assert (tmp_path / "calls").read_text() == "xx"  # neither left a mark
+    warm.compile_all()
+    warm.compile_apart()
+    assert (tmp_path / "calls").read_text() == "xx"
 
 
 def test_what_was_compiled_of_other_sources_is_not_used(tmp_path: Path) -> None:
