@@ -30,8 +30,7 @@ from newswire.pipeline.broker.topics import wire_topics
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.log import open_reader
 from newswire.pipeline.settings import Settings, load_settings
-from newswire.pipeline.stage.config import WRITE_BUFFER
-from newswire.pipeline.stage.rocks import MEMORY
+from newswire.pipeline.stage.config import STORE_MEMORY
 from newswire.pipeline.supervisor import running_service
 
 PROCESSES = {"wire": ("prepare", "deduplicate", "cluster"), "analyzer": ("analyze",)}
@@ -44,9 +43,9 @@ QUICKLY = {
     "max.compaction.lag.ms": "2000",
     "delete.retention.ms": "1000",
 }
-FILES_MAX = len(STAGES) * 8 * WRITE_BUFFER / (1 << 20)
+FILES_MAX = len(STAGES) * 8 * STORE_MEMORY.write_buffer / (1 << 20)
 """A store's log and fresh files (RocksDB merges these once there are four), twice while it does that."""
-BUFFERS = ("buffers and caches", MEMORY / (1 << 20))
+BUFFERS = ("buffers and caches", STORE_MEMORY.shared / (1 << 20))
 COMPACTED_SECONDS = 20.0
 """The broker's cleaner looks every 15 seconds."""
 

@@ -12,7 +12,7 @@ from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.counters import COUNTED
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage import StageConfig
-from newswire.pipeline.stage.config import WRITE_BUFFER
+from newswire.pipeline.stage.config import STORE_MEMORY, StoreMemory
 from newswire.pipeline.state import STATE_FORMATS
 from newswire.pipeline.stories.resequence import NEXT, WAITING
 
@@ -31,9 +31,10 @@ OUTPUTS = {
 LEDGER_ROWS = {"cluster": (NEXT, WAITING)}
 """Rows besides the counters that the ledger reads, by role."""
 
-WRITE_BUFFERS = {"collect": 256 << 10, "analyze": 256 << 10}
-"""Bytes that a partition's state collects before it writes a file, by role: of eight partitions that write little, each
-would go on growing for hours with the default, and then open its first files."""
+SMALL = StoreMemory(256 << 10, 4 << 20)
+STORE_MEMORIES = {"collect": SMALL, "analyze": SMALL}
+"""By role what is not the default: of many partitions that write little each would go on growing for hours with it, and
+only then open its first files."""
 
 CLUSTER_SECONDS = 0.5
 """How long cluster works on one batch: each of its records may release a hundred that waited for it."""
@@ -108,6 +109,6 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         stall_seconds=settings.run.stall_seconds,
         ledger=settings.topic("ledger"),
         ledger_rows=(*COUNTED, *LEDGER_ROWS.get(role, ())),
-        write_buffer=WRITE_BUFFERS.get(role, WRITE_BUFFER),
+        store_memory=STORE_MEMORIES.get(role, STORE_MEMORY),
         client_options=worker.connection.options,
     )

@@ -154,27 +154,25 @@ def put_in(
                 own += 1
                 if oldest < 0 or _is_older(slots, some[bucket, column], some[bucket, oldest]):
                     oldest = column
-        line = some[bucket]
-        row = row_of(spilled, taken, key) if own < PER_KEY and (not own or empty < 0) else -1
-        if row >= 0 and not taken[row] and empty >= 0:
-            row = -1
-        if row >= 0:
+        line, full = some[bucket], own == PER_KEY
+        # Its entries may be beside the table; without room in the bucket they must.
+        row = row_of(spilled, taken, key) if not full and (not own or empty < 0) else -1
+        if row >= 0 and (taken[row] or empty < 0):
             if not taken[row]:
                 spilled[row], taken[row] = key, True
                 rows += 1
                 filled -= _move(some_tags[bucket], some[bucket], key, spilled_cells[row])
-            line = spilled_cells[row]
-            own, empty, oldest = 0, -1, -1
+            line, empty, oldest = spilled_cells[row], -1, -1
             for column in range(PER_KEY):
                 if not line[column]:
                     empty = column
                 elif oldest < 0 or _is_older(slots, line[column], line[oldest]):
                     oldest = column
-            own = PER_KEY if empty < 0 else 0
-        if own < PER_KEY:
-            if row < 0:
-                some_tags[bucket, empty] = key & 0xFFFF
-                filled += 1
+            full = empty < 0
+        elif not full:
+            some_tags[bucket, empty] = key & 0xFFFF
+            filled += 1
+        if not full:
             line[empty] = cell
             entries[cell - 1] += 1
         elif _is_older(slots, line[oldest], cell):

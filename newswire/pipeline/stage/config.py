@@ -3,10 +3,21 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-WRITE_BUFFER: Final = 16 << 20
-"""Bytes that a store collects before it writes a file, if nothing else is said."""
+
+class StoreMemory(NamedTuple):
+    """Bytes of memory for the state on the local disk.
+
+    `write_buffer`: what a store collects before it writes a file. `shared`: what all stores of a process with this
+    object take together, however many rows they have.
+    """
+
+    write_buffer: int
+    shared: int
+
+
+STORE_MEMORY: Final = StoreMemory(16 << 20, 16 << 20)
 
 
 @dataclass(frozen=True)
@@ -23,8 +34,8 @@ class StageConfig:
     partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too.
     `state_version` is that of the format of the state's rows: a state of a later one, or of one before `state_oldest`,
     is refused. `number` reads from a record's value what orders records that came in one millisecond on several
-    partitions; it raises nothing. `write_buffer`: bytes that the state of a partition collects before
-    it writes a file. Raises ValueError on settings that contradict each other.
+    partitions; it raises nothing. Raises ValueError on settings that contradict each
+    other.
     """
 
     namespace: str
@@ -52,7 +63,7 @@ class StageConfig:
     state_version: int = 1
     state_oldest: int = 1
     number: Callable[[bytes | None], int] | None = None
-    write_buffer: int = WRITE_BUFFER
+    store_memory: StoreMemory = STORE_MEMORY
     client_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

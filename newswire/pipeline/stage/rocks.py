@@ -22,18 +22,14 @@ from rocksdict import (
     WriteOptions,
 )
 
-from newswire.pipeline.stage.config import WRITE_BUFFER
+from newswire.pipeline.stage.config import STORE_MEMORY, StoreMemory
 from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
 from newswire.pipeline.stage.records import RESERVED
 
-MEMORY: Final = 16 << 20
-"""Bytes of memory that all stores of a process take together, however many rows they have: the cache of blocks, and in
-it the buffers. It fills up under any load, with blocks that nobody reads again too, and so it is small. Besides these
-a store keeps the indexes of at most OPEN_FILES files, some 15 bytes a row."""
 OPEN_FILES: Final = 256
+"""Files of a store that are open at most; of each its index stays in memory, some 15 bytes a row."""
 _FILES_MANY: Final = 10_000
 _CACHE_ROW: Final = b"\0cache"
-_BUFFERS: Final = 8 << 20
 _BLOCK: Final = 128 << 10  # of a buffer: with the default, 1 MB, eight stores would fill the buffers with nothing
 _log = structlog.get_logger("newswire.stage")
 _T = TypeVar("_T")
@@ -52,10 +48,9 @@ class RocksStore:
     RocksDB calls corrupt is wiped: it is a cache.
     """
 
-    def __init__(self, path: Path, write_buffer: int = WRITE_BUFFER) -> None:
-        """`write_buffer`: bytes that are collected before a file is written."""
+    def __init__(self, path: Path, memory: StoreMemory = STORE_MEMORY) -> None:
         self._path = path
-        self._write_buffer = write_buffer
+        self._memory = memory
         self._hand = b""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,13 +146,13 @@ class RocksStore:
 
     def _open(self) -> Any:
         try:
-            return Rdict(str(self._path), _options(self._write_buffer))
+            return Rdict(str(self._path), _options(self._memory))
         except Exception as error:  # rocksdict raises nothing more special
             if "Corruption" not in str(error):
                 raise StateWriteFailed(f"state folder {self._path}: {error}") from error
             _log.warning("state cache corrupt, wiped", path=str(self._path), error=str(error))
             self._guard(lambda: shutil.rmtree(self._path))
-            return self._guard(lambda: Rdict(str(self._path), _options(self._write_buffer)))
+            return self._guard(lambda: Rdict(str(self._path), _options(self._memory)))
 
     def _read_cache_row(self) -> tuple[int, float]:
         row = self._db.get(_CACHE_ROW)
@@ -180,24 +175,25 @@ def _write_options(*, logged: bool) -> Any:
 
 
 @cache
-def _memory() -> tuple[Any, Any]:
-    """The cache of blocks, and the buffers of what is not written out yet, which count in it: one for all stores of a
-    process. With its own, each store grows by up to 64 MB, over a day where it writes little, and a poller has eight.
+def _shared(size: int) -> tuple[Any, Any]:
+    """The cache of blocks, and the buffers of what is not written out yet, which are half of it: one for all stores of
+    a process. With its own, each store grows by up to 64 MB, over a day where it writes little, and a poller has eight.
+    It fills up under any load, with blocks that nobody reads again too, and so it is small.
     """
-    blocks = Cache(MEMORY)
-    return blocks, WriteBufferManager.new_write_buffer_manager_with_cache(_BUFFERS, False, blocks)
+    blocks = Cache(size)
+    return blocks, WriteBufferManager.new_write_buffer_manager_with_cache(size // 2, False, blocks)
 
 
-def _options(write_buffer: int) -> Any:
-    blocks, buffers = _memory()
+def _options(memory: StoreMemory) -> Any:
+    blocks, buffers = _shared(memory.shared)
     table = BlockBasedOptions()
     table.set_block_cache(blocks)
     table.set_bloom_filter(10, block_based=False)  # most look-ups are of keys never seen
     options = Options(raw_mode=True)
     options.set_block_based_table_factory(table)
     options.set_write_buffer_manager(buffers)
-    options.set_write_buffer_size(write_buffer)
-    options.set_arena_block_size(min(_BLOCK, write_buffer // 8))
+    options.set_write_buffer_size(memory.write_buffer)
+    options.set_arena_block_size(min(_BLOCK, memory.write_buffer // 8))
     options.set_max_open_files(OPEN_FILES)
     # Merged early, so that few files are open: with RocksDB's 4, a poller's eight stores open 16 more in minutes.
     options.set_level_zero_file_num_compaction_trigger(2)

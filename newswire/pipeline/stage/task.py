@@ -204,7 +204,7 @@ class PartitionTask:
         deadline = time.monotonic() + _LOCK_SECONDS
         while isinstance(self._store, DictStore):
             try:
-                self._store = RocksStore(folder / name, self._config.write_buffer)
+                self._store = RocksStore(folder / name, self._config.store_memory)
             except StateLocked:
                 if time.monotonic() > deadline:
                     raise

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from newswire.pipeline.stage.config import StoreMemory
 from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
 from newswire.pipeline.stage.rocks import RocksStore, upper_bound
 from newswire.pipeline.stage.store import DictStore
@@ -177,7 +178,7 @@ def test_the_stores_of_a_process_share_one_limit_of_memory(tmp_path: Path) -> No
 
 
 def test_a_store_with_a_small_buffer_writes_its_files_sooner(tmp_path: Path) -> None:
-    small, usual = RocksStore(tmp_path / "small", 256 << 10), RocksStore(tmp_path / "usual")
+    small, usual = RocksStore(tmp_path / "small", StoreMemory(256 << 10, 4 << 20)), RocksStore(tmp_path / "usual")
     try:
         for position in range(40):
             value = os.urandom(1 << 16)
