@@ -31,8 +31,7 @@ OUTPUTS = {
 LEDGER_ROWS = {"cluster": (NEXT, WAITING)}
 """Rows besides the counters that the ledger reads, by role."""
 
-SMALL = StoreMemory(256 << 10, 4 << 20)
-STORE_MEMORIES = {"collect": SMALL, "analyze": SMALL}
+STORE_MEMORIES = {"collect": StoreMemory(256 << 10, 4 << 20), "analyze": StoreMemory(64 << 10, 4 << 20)}
 """By role what is not the default: of many partitions that write little each would go on growing for hours with it, and
 only then open its first files."""
 
