@@ -26,14 +26,18 @@ LINKS = ("raw", "prepared", "unique", "analyzed", "enriched")
 CHANGELOGS = ("prepare", "deduplicate", "analyze", "cluster")
 
 _NAMESPACE = "rehearsal"
-_STOP_SECONDS = 120.0
-"""How long the broker may take to end: it writes the file then, in 5 to 15 s."""
+_LIMIT_SECONDS = 60.0
+"""How long the broker may take to start, and to end, when it writes the file, in 5 to 15 s. Both are over before
+whoever waits for this process ends it, which would leave the broker behind.
+"""
 
 
 def rehearse(file: Path, seconds: float, cache_dir: Path | None = None) -> None:
     """Have a broker learn for `seconds` and write what it learnt to `file`. Raises BrokerError."""
     with tempfile.TemporaryDirectory(prefix="newswire-rehearsal-") as folder:
-        settings = EmbeddedSettings(stop_limit=_STOP_SECONDS, cache_dir=cache_dir, rehearsal=file)
+        settings = EmbeddedSettings(
+            start_limit=_LIMIT_SECONDS, stop_limit=_LIMIT_SECONDS, cache_dir=cache_dir, rehearsal=file
+        )
         broker = EmbeddedBroker(Path(folder), settings=settings)
         running = broker.ensure()
         try:
