@@ -31,9 +31,9 @@ OUTPUTS = {
 LEDGER_ROWS = {"cluster": (NEXT, WAITING)}
 """Rows besides the counters that the ledger reads, by role."""
 
-STORE_MEMORIES = {"collect": StoreMemory(256 << 10, 4 << 20), "analyze": StoreMemory(64 << 10, 4 << 20)}
-"""By role what is not the default: of many partitions that write little each would go on growing for hours with it, and
-only then open its first files."""
+STORE_MEMORIES = {"collect": StoreMemory(256 << 10, 4 << 20), "analyze": StoreMemory(16 << 20, 4 << 20)}
+"""By role what is not the default: of many partitions each would go on growing for hours with it. Those of a poller write
+much and have files from the first minutes on; those of an analyzer write little, and few files are better."""
 
 CLUSTER_SECONDS = 0.5
 """How long cluster works on one batch: each of its records may release a hundred that waited for it."""
