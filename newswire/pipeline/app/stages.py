@@ -32,7 +32,7 @@ LEDGER_ROWS = {"cluster": (NEXT, WAITING)}
 """Rows besides the counters that the ledger reads, by role."""
 
 STORE_MEMORIES = {"collect": StoreMemory(256 << 10, 4 << 20), "analyze": StoreMemory(16 << 20, 4 << 20)}
-"""By role what is not the default: of many partitions each would go on growing for hours with it. Those of a poller write
+"""By role what is not the default, with which many partitions would go on growing for hours. Those of a poller write
 much and have files from the first minutes on; those of an analyzer write little, and few files are better."""
 
 CLUSTER_SECONDS = 0.5
