@@ -71,7 +71,7 @@ def aot_flags(java: Path, jars: Sequence[Path]) -> list[str]:
 
 def cache_flags(cache: Path) -> list[str]:
     """Java's flags to start from a cache."""
-    # A damaged one is refused by its checksums, in 20 ms.
+    # By its checksums a damaged one is refused.
     return [f"-XX:AOTCache={cache}", "-XX:+VerifySharedSpaces", *_NO_CODE]
 
 
@@ -99,8 +99,10 @@ def _make(cache: Path) -> None:
     begun = time.monotonic()
     _log.info("preparing the embedded Kafka, once on this machine, for half a minute", cache=str(cache))
     draft = cache.with_suffix(".new")
-    fault = _rehearse(draft, cache.parent)
+    fault = None
     try:
+        draft.unlink(missing_ok=True)
+        fault = _rehearse(draft, cache.parent)
         if fault is None:
             draft.replace(cache)
             _remove_unused(cache)

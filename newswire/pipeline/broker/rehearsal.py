@@ -27,7 +27,7 @@ CHANGELOGS = ("prepare", "deduplicate", "analyze", "cluster")
 
 _NAMESPACE = "rehearsal"
 _LIMIT_SECONDS = 60.0
-"""How long the broker may take to start, and to end, when it writes the file, in 5 to 15 s. Both are over before
+"""How long the broker may take to start, and to end, when it writes the file. Both are over before
 whoever waits for this process ends it, which would leave the broker behind.
 """
 

@@ -73,7 +73,7 @@ def find_shared(
     for key in keys:
         before = count
         some_tags, some, bucket = _bucket(tags, cells, old_tags, old_cells, moved, key)
-        # The tags first: of most keys there is none, and the cells need not be fetched from memory.
+        # The tags first: of most keys there is none.
         line, tag = some_tags[bucket], np.uint16(key & 0xFFFF)
         for column in range(WIDTH):
             if line[column] == tag and some[bucket, column]:

@@ -32,7 +32,7 @@ class Characters(NamedTuple):
 
 @cache
 def characters() -> Characters:
-    """The tables, made once a process in some 30 ms."""
+    """The tables, made once a process."""
     kinds = np.zeros(SIZE, dtype=np.uint8)
     folded = np.arange(SIZE, dtype=np.uint32)
     spread: list[int] = []

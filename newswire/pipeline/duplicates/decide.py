@@ -37,8 +37,8 @@ from newswire.pipeline.duplicates.rows import (
     decode_text,
     is_signed,
     origin_of,
-    shared_with,
 )
+from newswire.pipeline.duplicates.shared import shared_with
 from newswire.pipeline.duplicates.signature import (
     Overlap,
     Signature,

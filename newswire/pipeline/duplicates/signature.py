@@ -266,7 +266,7 @@ def _unique(values: _Numbers) -> _Numbers:
 
 @compiled
 def _sort(values: _Numbers) -> None:
-    """Hashes are spread evenly: laid out by their upper bits, each is near its place (proxmap sort, Standish 1980)."""
+    """Hashes are spread evenly: laid out by their upper bits, each is near its place (Standish's proxmap sort)."""
     count = len(values)
     if count > _SORTED_MAX:
         # Where somebody made a long text whose hashes are not, inserting would take its square.

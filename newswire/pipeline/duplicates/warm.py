@@ -1,4 +1,4 @@
-"""What deciding needs, compiled before the first article comes: 10 s where nothing is kept of an earlier time."""
+"""What deciding needs, compiled before the first article comes, which takes seconds where nothing is kept of before."""
 
 import hashlib
 import subprocess
@@ -13,7 +13,8 @@ import structlog
 from newswire.pipeline.duplicates.compiled import kept_in
 from newswire.pipeline.duplicates.index import CopyIndex, Texts
 from newswire.pipeline.duplicates.normalise import split_words
-from newswire.pipeline.duplicates.rows import NO_URL, TextRow, decode_text, shared_with
+from newswire.pipeline.duplicates.rows import NO_URL, TextRow, decode_text
+from newswire.pipeline.duplicates.shared import shared_with
 from newswire.pipeline.duplicates.signature import head_alone, overlap, replaced_share, sign
 from newswire.pipeline.duplicates.spill import PER_KEY
 from newswire.pipeline.duplicates.table import WIDTH
@@ -24,11 +25,11 @@ _log = structlog.get_logger(__name__)
 
 
 def compile_apart() -> None:
-    """Have it compiled in a process of its own, unless that was done before: the compiler's memory, some 120 MB, goes
-    with that process. Where it fails nothing is lost but that.
+    """Have it compiled in a process of its own, unless that was done before: the compiler's memory goes with that
+    process. Where it fails nothing is lost but that.
     """
     if not _done().exists():
-        _log.info("compiling, once on this machine, for ten seconds", kept=str(_done().parent))
+        _log.info("compiling, once on this machine, for some seconds", kept=str(_done().parent))
         with suppress(OSError, subprocess.TimeoutExpired):
             command = [sys.executable, "-c", _PROGRAM]
             subprocess.run(command, stdin=subprocess.DEVNULL, check=False, timeout=_LIMIT_SECONDS)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from newswire.pipeline.duplicates.boilerplate import NO_FEED, ROOTS_MIN
 from newswire.pipeline.duplicates.normalise import split_words
-from newswire.pipeline.duplicates.rows import TAIL, TAILED, TextRow, shared_with
+from newswire.pipeline.duplicates.rows import TAIL, TAILED, TextRow
+from newswire.pipeline.duplicates.shared import shared_with
 from newswire.pipeline.duplicates.signature import WHOLE, Signature, Sketch, overlap, overlap_of, sign
 
 NOTHING = Sketch(np.zeros(0, dtype=np.uint32), WHOLE)
