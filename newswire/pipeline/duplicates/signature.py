@@ -207,35 +207,44 @@ def _shingle_set(words: U32) -> tuple[U64, U32, np.int64]:
 @compiled
 def _facts(hashes: U32, cased: U32, marks: U8) -> tuple[U32, U32, U32]:
     """Of the words of a text the numbers, names and starts (see Signature): hashes, sorted, each once."""
-    # A set with open addressing: twice as quick as to sort.
-    size = 16
-    while size < 2 * len(cased):
-        size *= 2
-    written, taken = np.empty(size, dtype=np.uint32), np.zeros(size, dtype=np.bool_)
-    for word in cased:
-        place = _place(word, written, taken)
-        written[place], taken[place] = word, True
+    # In a set with open addressing, which is quicker than to sort; but words can be made that all fall on one place.
+    small = held(hashes, np.sort(cased)) if len(cased) > _SORTED_MAX else _in_set(hashes, cased)
     numbers, names, starts = np.empty_like(hashes), np.empty_like(hashes), np.empty_like(hashes)
     count, named, started = 0, 0, 0
     for at, word in enumerate(hashes):
         if marks[at] & MIXED:
             numbers[count] = word
             count += 1
-        if marks[at] & LARGE:
-            if taken[_place(word, written, taken)]:
-                starts[started] = word
-                started += 1
-            else:
-                names[named] = word
-                named += 1
+        if marks[at] & LARGE and small[at]:
+            starts[started] = word
+            started += 1
+        elif marks[at] & LARGE:
+            names[named] = word
+            named += 1
     return _unique(numbers[:count]), _unique(names[:named]), _unique(starts[:started])
 
 
 @compiled
-def _place(word: int, values: U32, taken: NDArray[np.bool_]) -> int:
-    place = int(word) & (len(values) - 1)
-    while taken[place] and values[place] != word:
-        place = (place + 1) & (len(values) - 1)
+def _in_set(values: U32, members: U32) -> NDArray[np.bool_]:
+    """As `held`, where the others are not sorted."""
+    size = 16
+    while size < 2 * len(members):
+        size *= 2
+    cells, taken = np.empty(size, dtype=np.uint32), np.zeros(size, dtype=np.bool_)
+    for member in members:
+        place = _place(member, cells, taken)
+        cells[place], taken[place] = member, True
+    found = np.empty(len(values), dtype=np.bool_)
+    for at, value in enumerate(values):
+        found[at] = taken[_place(value, cells, taken)]
+    return found
+
+
+@compiled
+def _place(value: int, cells: U32, taken: NDArray[np.bool_]) -> int:
+    place = int(value) & (len(cells) - 1)
+    while taken[place] and cells[place] != value:
+        place = (place + 1) & (len(cells) - 1)
     return place
 
 

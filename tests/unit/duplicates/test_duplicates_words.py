@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from newswire.pipeline.duplicates.characters import SINGLES, SIZE
 from newswire.pipeline.duplicates.normalise import MIXED, Words, long_digest, short_digest, split_words, word_spans
-from newswire.pipeline.duplicates.signature import sign
+from newswire.pipeline.duplicates.signature import FACTS_MAX, sign
 
 WORD = re.compile(f"[{SINGLES}]|[^\\W_{SINGLES}]+")
 
@@ -77,6 +77,16 @@ def test_every_character_is_read_as_plain_python_reads_it() -> None:
     words = split_words(text)
     assert words.cased.tolist() == crcs(cased)
     assert words.hashes.tolist() == crcs([word.casefold() for word in cased])
+
+
+@pytest.mark.parametrize("count", [4_000, 5_000])
+def test_long_texts_have_the_facts_of_plain_python(count: int) -> None:
+    cased = [f"Word{number % 1_500:x}" if number % 3 else f"word{number % 1_000:x}" for number in range(count)]
+    large = {word.casefold() for word in cased if word[0].isupper()}
+    signature = sign(split_words(" ".join(cased)))
+    for found, plain in ((signature.names, large - set(cased)), (signature.starts, large & set(cased))):
+        assert plain
+        assert found.values.tolist() == sorted(crcs(list(plain)))[:FACTS_MAX]
 
 
 def test_a_lone_surrogate_parts_words_as_any_sign_does() -> None:
