@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from newswire.pipeline.stories.assign import fitting_stories
+from newswire.pipeline.stories.background import news_background
 from newswire.pipeline.stories.index import StoryIndex
 from newswire.pipeline.stories.story import features_of, observed_ms, open_story
 from newswire.schemas import AnalyzedArticle
@@ -22,8 +23,8 @@ class StoryFit:
 
 
 def fit_of(new: AnalyzedArticle, old: AnalyzedArticle, window_seconds: int) -> StoryFit:
-    """How `new` fits the story that `old` would have opened. Weights of words are those of these two articles alone."""
-    index = StoryIndex()
+    """How `new` fits the story that `old` would have opened, were it the only one: words weigh by the background."""
+    index = StoryIndex(news_background())
     index.put(open_story(old, features_of(old)))
     features = features_of(new)
     likes = index.candidates(features)

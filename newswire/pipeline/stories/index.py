@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from newswire.pipeline.stories.background import Background
 from newswire.pipeline.stories.story import Features, Indexed, OpenStory
 from newswire.pipeline.stories.terms import COUNT_MAX, Counted, Terms
 from newswire.pipeline.stories.vectors import Vector, bands, cosine, square
@@ -72,12 +73,16 @@ class _Entry:
 
 
 class StoryIndex:
-    """The open stories. What it answers depends only on which stories are in it, never on how they came there."""
+    """The open stories. What it answers depends only on which stories are in it, never on how they came there.
 
-    def __init__(self) -> None:
+    Words weigh by the open stories and by `background` together, named things by the stories alone.
+    """
+
+    def __init__(self, background: Background) -> None:
+        self._background = background
         self._stories: dict[str, _Entry] = {}
         self._by_number: dict[int, _Entry] = {}
-        self._terms = Terms()
+        self._terms = Terms(background)
         self._ends: list[tuple[int, str]] = []
         self._band_names: dict[int, str] = {}
         self._banded: tuple[Vector | None, list[str]] = (None, [])
@@ -155,8 +160,11 @@ class StoryIndex:
         return likeness
 
     def _likenesses(self, features: Features, nearest: list[_Entry]) -> list[Likeness]:
-        words = self._cosines(features.words, [entry.word_counts for entry in nearest])
-        entities = self._cosines(features.entities, [entry.entity_counts for entry in nearest])
+        stories = len(self._stories)
+        words = self._cosines(
+            features.words, [entry.word_counts for entry in nearest], stories + self._background.articles
+        )
+        entities = self._cosines(features.entities, [entry.entity_counts for entry in nearest], stories)
         own = square(features.vector) if features.vector is not None else 0
         return [
             Likeness(entry.story, words[n], entities[n], _vector_cosine(features.vector, own, entry))
@@ -196,10 +204,10 @@ class StoryIndex:
             self._banded = (vector, keys)
         return self._banded[1]
 
-    def _cosines(self, own: dict[str, int], others: list[Counted]) -> list[float | None]:
+    def _cosines(self, own: dict[str, int], others: list[Counted], among: int) -> list[float | None]:
         if not own or not others:
             return [None] * len(others)
-        found = self._terms.cosines(self._terms.counted(own), others, len(self._stories))
+        found = self._terms.cosines(self._terms.counted(own), others, among)
         return [cosine if len(other.numbers) else None for cosine, other in zip(found, others, strict=True)]
 
 

@@ -12,6 +12,7 @@ from newswire.pipeline.settings import Settings
 from newswire.pipeline.state import State, apply_rows
 from newswire.pipeline.step import SOFTWARE, Emission, Result, Source, dead_letter, emission, outcome_emission, stray
 from newswire.pipeline.stories.assign import fitting_stories, score
+from newswire.pipeline.stories.background import news_background
 from newswire.pipeline.stories.index import StoryIndex
 from newswire.pipeline.stories.merge import features_of_story, merged
 from newswire.pipeline.stories.resequence import release, resequence
@@ -83,7 +84,7 @@ class ClusterStep:
         self._window = settings.cluster.window_seconds * 1000
         self._enough = settings.cluster.similarity_min
         self._one = settings.cluster.merge_min
-        self._index = StoryIndex()
+        self._index = StoryIndex(news_background())
 
     def _load(self, state: State) -> Iterator[None]:
         return self._index.building(decode_indexed(row) for _, row in state.scan(STORY))

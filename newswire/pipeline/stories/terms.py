@@ -1,7 +1,8 @@
 """The keys of the open stories as small numbers, so that arrays can count and weigh them.
 
 An inverted index (as in Petrovic et al. 2010 and every search engine): a key lists the stories that have it. Its
-length is the key's story frequency, so that the weights follow from the open stories alone and need no row.
+length is the key's story frequency, so that the weights follow from the open stories, and a background that never
+changes, and need no row.
 """
 
 import math
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from newswire.pipeline.stories.background import Background
 
 ONE = 256
 """The integer that a weight of 1 is: sums of integers do not depend on their order."""
@@ -26,23 +29,36 @@ _ZERO: I64 = np.zeros(1, dtype=np.int64)
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Keys by their numbers, each with its count; what of them no story has is only a sum, of the counts squared."""
+    """Keys of a story by their numbers, each with its count."""
 
     numbers: Numbers
     counts: Numbers
-    unknown: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Keys with their counts: those that some story has, and the others, which weigh by the background alone.
+
+    `absent` are the counts of the others, and `priors` in how many of the background's articles each stands.
+    """
+
+    known: Counted
+    absent: I64
+    priors: I64
 
 
 class Terms:
     """Which open stories (by a number of the caller's) have which keys. Numbers of keys without a story are reused."""
 
-    def __init__(self) -> None:
+    def __init__(self, background: Background) -> None:
+        self._background = background
         self._numbers: dict[str, int] = {}
         self._keys: list[str] = []
         # In order, 8 bytes each: a set takes five times as much, and half of a process with 100,000 stories was sets.
         self._stories: list[array[int]] = []
         self._free: list[int] = []
         self._frequencies: I64 = np.zeros(1024, dtype=np.int64)
+        self._priors: I64 = np.zeros(1024, dtype=np.int64)
         self._own: I64 = np.zeros(1024, dtype=np.int64)
         self._logarithms: I64 = np.zeros(1, dtype=np.int64)
 
@@ -109,26 +125,31 @@ class Terms:
             lists.append(np.array(self._stories[number], dtype=np.int64))
         return lists
 
-    def counted(self, counts: Mapping[str, int]) -> Counted:
+    def counted(self, counts: Mapping[str, int]) -> Sought:
         """Counts by key as arrays."""
-        numbers, known, unknown = [], [], 0
+        numbers, known, absent, priors = [], [], [], []
         for key, count in counts.items():
             number = self._numbers.get(key)
             if number is None:
-                unknown += count * count
+                absent.append(count)
+                priors.append(self._background.having.get(key, 0))
             else:
                 numbers.append(number)
                 known.append(count)
-        return Counted(np.array(numbers, dtype=np.int64), np.array(known, dtype=np.int64), unknown)
+        return Sought(Counted(_array(numbers), _array(known)), _array(absent), _array(priors))
 
-    def cosines(self, one: Counted, others: list[Counted], stories: int) -> list[float]:
+    def cosines(self, one: Sought, others: list[Counted], stories: int) -> list[float]:
         """The cosine of one vector of counts with each of the others, 0 where nothing is shared.
 
-        A count times its key's weight is a part of the vector; the weight is the logarithm of the inverse share of the
-        open stories, `stories` in all, that have the key, in 1/256. All is integers up to the last division.
+        A count times its key's weight is a part of the vector; the weight is the logarithm of the inverse share of
+        `stories`, the open ones and where the background has such keys its articles, that have the key, in 1/256.
+        All is integers up to the last division.
         """
         full = self.logarithm(stories + 1)
-        square = int(np.square(one.counts * self._weights(one.numbers, full)).sum()) + one.unknown * full * full
+        own = one.known
+        known = own.counts * self._weights(own.numbers, full)
+        absent = one.absent * (full - self._logarithms[one.priors])
+        square = int(np.square(known).sum() + np.square(absent).sum())
         sizes = [len(other.numbers) for other in others]
         # reduceat has no empty parts: each vector is closed by a count of nothing
         numbers = np.concatenate([part for other in others for part in (other.numbers, _ZERO)])
@@ -137,9 +158,9 @@ class Terms:
         weights = self._weights(numbers, full)
         weighed = counts * weights
         squares = np.add.reduceat(np.square(weighed), starts).tolist()
-        self._own[one.numbers] = one.counts
+        self._own[own.numbers] = own.counts
         products = np.add.reduceat(self._own[numbers] * weights * weighed, starts).tolist()
-        self._own[one.numbers] = 0
+        self._own[own.numbers] = 0
         return [
             product / math.sqrt(square * other) if product else 0.0
             for product, other in zip(products, squares, strict=True)
@@ -154,7 +175,7 @@ class Terms:
         return int(self._logarithms[number])
 
     def _weights(self, numbers: Numbers, full: int) -> I64:
-        weights: I64 = full - self._logarithms[self._frequencies[numbers]]
+        weights: I64 = full - self._logarithms[self._frequencies[numbers] + self._priors[numbers]]
         return weights
 
     def _numbered(self, keys: Iterable[str]) -> list[int]:
@@ -172,6 +193,12 @@ class Terms:
             self._stories.append(array("q"))
             if number == len(self._frequencies):
                 self._frequencies = np.concatenate((self._frequencies, np.zeros_like(self._frequencies)))
+                self._priors = np.concatenate((self._priors, np.zeros_like(self._priors)))
                 self._own = np.zeros_like(self._frequencies)
         self._numbers[key] = number
+        self._priors[number] = self._background.having.get(key, 0)
         return number
+
+
+def _array(numbers: list[int]) -> I64:
+    return np.array(numbers, dtype=np.int64)

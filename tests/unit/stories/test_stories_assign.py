@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from newswire.pipeline.stories.background import news_background
 from newswire.pipeline.stories.index import POSTINGS_MAX, StoryIndex
 from newswire.pipeline.stories.story import (
     OpenStory,
@@ -155,7 +156,7 @@ def test_what_a_story_says_of_itself() -> None:
 
 
 def test_the_index_gives_everything_back() -> None:
-    index = StoryIndex()
+    index = StoryIndex(news_background())
     for number in range(1, 20):
         record = article(number, f"{QUAKE} {number}", hours=number, embedding=embedding(number))
         index.put(open_story(record, features_of(record)))
@@ -175,7 +176,7 @@ def test_a_look_up_reads_a_bounded_number_of_entries() -> None:
 
 
 def built(stories: Iterable[OpenStory]) -> StoryIndex:
-    index = StoryIndex()
+    index = StoryIndex(news_background())
     for _ in index.building(stories):
         pass
     return index

@@ -4,6 +4,7 @@ import random
 import time
 
 from newswire.pipeline.stories.assign import fitting_stories
+from newswire.pipeline.stories.background import news_background
 from newswire.pipeline.stories.index import StoryIndex
 from newswire.pipeline.stories.story import OpenStory, features_of, join_story, open_story
 from tests.unit.stories.articles import article, embedding, entities
@@ -25,7 +26,7 @@ def test_a_decision_among_many_open_stories_is_quick() -> None:
             article(number, " ".join(drawn[:10]), text=" ".join(drawn), entities=names, embedding=embedding(number))
         )
     features = [features_of(record) for record in made]
-    index = StoryIndex()
+    index = StoryIndex(news_background())
     stories: dict[str, OpenStory] = {}
     for record, found in zip(made[:OPEN], features, strict=False):
         story = open_story(record, found)

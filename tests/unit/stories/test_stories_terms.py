@@ -9,18 +9,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from newswire.pipeline.stories.background import NO_BACKGROUND, Background
 from newswire.pipeline.stories.terms import COUNT_MAX, I64, ONE, Counted, Terms
 
 KEYS = [f"k{number}" for number in range(12)]
 BAGS = st.dictionaries(st.sampled_from(KEYS), st.integers(1, 5), min_size=1)
 
 
-def plain_cosine(one: Mapping[str, int], other: Mapping[str, int], bags: list[dict[str, int]]) -> float:
-    """The definition: counts weighed by the logarithm of the inverse share of the bags, in 1/256."""
+BACKGROUND = Background(20, {"k0": 20, "k1": 7, "k2": 1})
+
+
+def plain_cosine(
+    one: Mapping[str, int], other: Mapping[str, int], bags: list[dict[str, int]], background: Background = NO_BACKGROUND
+) -> float:
+    """The definition: counts weighed by the logarithm of the inverse share of bags and background, in 1/256."""
 
     def weight(key: str) -> int:
-        having = sum(key in bag for bag in bags)
-        return round(ONE * math.log2(len(bags) + 1)) - (round(ONE * math.log2(having)) if having else 0)
+        having = sum(key in bag for bag in bags) + background.having.get(key, 0)
+        among = len(bags) + background.articles
+        return round(ONE * math.log2(among + 1)) - (round(ONE * math.log2(having)) if having else 0)
 
     def product(a: Mapping[str, int], b: Mapping[str, int]) -> int:
         return sum(a[key] * b[key] * weight(key) ** 2 for key in a.keys() & b.keys())
@@ -44,15 +51,26 @@ def lists(found: list[I64]) -> list[list[int]]:
 
 @given(bags=st.lists(BAGS, min_size=1, max_size=6), one=BAGS)
 def test_a_cosine_is_that_of_the_weighed_counts(bags: list[dict[str, int]], one: dict[str, int]) -> None:
-    terms = Terms()
+    terms = Terms(NO_BACKGROUND)
     others = [put(terms, number, bag) for number, bag in enumerate(bags)]
     found = terms.cosines(terms.counted(one), others, len(bags))
     assert found == [plain_cosine(one, bag, bags) for bag in bags]
 
 
+@given(bags=st.lists(BAGS, min_size=1, max_size=6), one=BAGS)
+def test_the_background_counts_as_so_many_bags_more(bags: list[dict[str, int]], one: dict[str, int]) -> None:
+    terms = Terms(BACKGROUND)
+    for bag in bags:
+        # numbers that were another key's: what is known of a key goes with the key
+        terms.drop(99, put(terms, 99, bag).numbers.tolist())
+    others = [put(terms, number, bag) for number, bag in enumerate(bags)]
+    found = terms.cosines(terms.counted(one), others, len(bags) + BACKGROUND.articles)
+    assert found == [plain_cosine(one, bag, bags, BACKGROUND) for bag in bags]
+
+
 @given(bags=st.lists(BAGS, min_size=1, max_size=8))
 def test_it_does_not_matter_what_was_there_before(bags: list[dict[str, int]]) -> None:
-    used, fresh = Terms(), Terms()
+    used, fresh = Terms(NO_BACKGROUND), Terms(NO_BACKGROUND)
     for bag in bags:
         first = put(used, 1, bag)
         used.drop(1, first.numbers.tolist())
@@ -69,7 +87,7 @@ def test_it_does_not_matter_what_was_there_before(bags: list[dict[str, int]]) ->
 
 @given(bags=st.lists(BAGS, max_size=8), order=st.randoms(use_true_random=False))
 def test_all_at_once_is_one_by_one(bags: list[dict[str, int]], order: random.Random) -> None:
-    one_by_one, at_once = Terms(), Terms()
+    one_by_one, at_once = Terms(NO_BACKGROUND), Terms(NO_BACKGROUND)
     for story, bag in enumerate(bags):
         one_by_one.replace(story * 10**10, (), bag)
     stories = list(enumerate(bags))
@@ -87,7 +105,7 @@ def test_all_at_once_is_one_by_one(bags: list[dict[str, int]], order: random.Ran
 
 
 def test_the_rarest_keys_come_first_and_no_more_than_the_limit() -> None:
-    terms = Terms()
+    terms = Terms(NO_BACKGROUND)
     for story in range(5):
         terms.replace(story, (), ["all", *(["some"] if story < 2 else []), f"own{story}"])
     assert lists(terms.rarest(["all", "some", "own3", "none"], 100)) == [[3], [0, 1], [0, 1, 2, 3, 4]]
@@ -96,7 +114,7 @@ def test_the_rarest_keys_come_first_and_no_more_than_the_limit() -> None:
 
 
 def test_the_largest_counts_do_not_overflow() -> None:
-    terms = Terms()
+    terms = Terms(NO_BACKGROUND)
     bag = {f"w{number}": COUNT_MAX for number in range(96)}
     counted = put(terms, 1, bag)
     (cosine,) = terms.cosines(terms.counted(dict.fromkeys(bag, 2)), [counted], 1_000_000)
@@ -104,7 +122,7 @@ def test_the_largest_counts_do_not_overflow() -> None:
 
 
 def test_there_is_room_for_any_number_of_keys() -> None:
-    terms = Terms()
+    terms = Terms(NO_BACKGROUND)
     bag = {f"w{number}": 1 for number in range(3_000)}
     counted = put(terms, 1, bag)
     assert terms.cosines(terms.counted({"w2999": 1}), [counted], 1) == [pytest.approx(1 / math.sqrt(3_000))]
