@@ -48,10 +48,15 @@ def write_samples(run: Run, file: Path) -> None:
             lines.write(json.dumps(row) + "\n")
 
 
-async def soak(phases: list[Phase], minutes: float, out: Path | None, plots: Path, folder: Path) -> None:
-    """Run the phases and report each when it has ended. Raises SoakFailed."""
+async def soak(
+    phases: list[Phase], minutes: float, full: float | None, out: Path | None, plots: Path, folder: Path
+) -> None:
+    """Run the phases and report each when it has ended. Raises SoakFailed.
+
+    `full` (articles a second) stands for full speed where its phase does not run.
+    """
     encoder_ms = await asyncio.to_thread(encoder_median)
-    full = 1000 / encoder_ms
+    full = full or 1000 / encoder_ms
     report([Figure("encoder alone, an article", encoder_ms, "ms")], out)
     for phase in phases:
         state = folder / phase.name
@@ -68,6 +73,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30.0, help="of all phases; starts and ends come on top")
     parser.add_argument("--phase", action="append", choices=[phase.name for phase in PHASES], help="only this one")
+    parser.add_argument("--full", type=float, help="articles a second at full speed, where its phase does not run")
     parser.add_argument("--out", type=Path, default=Path("bench-results/soak.jsonl"))
     parser.add_argument("--plots", type=Path, default=Path("bench-results/soak"))
     parser.add_argument("--plotter", default=".venv-bench/bin/python", help="a Python that has matplotlib")
@@ -78,7 +84,7 @@ def main() -> int:
         old.unlink(missing_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="newswire-soak-"))
     try:
-        asyncio.run(soak(phases, options.minutes, options.out, options.plots, folder))
+        asyncio.run(soak(phases, options.minutes, options.full, options.out, options.plots, folder))
     except SoakFailed as error:
         print(f"FAILED: {error}", file=sys.stderr)
         return 1

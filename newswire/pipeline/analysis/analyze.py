@@ -175,7 +175,7 @@ class Analyzer:
         windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS)
         if not windows:
             return None
-        readings = [self._encoder.read(ids[window.start : window.end]) for window in windows]
+        readings = self._encoder.read_all([ids[window.start : window.end] for window in windows])
         tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
         split = len(heading.ids)
         words = [_words(title, heading, tags[:split]), _words(text, body, tags[split:])]

@@ -122,8 +122,9 @@ def test_the_same_article_gives_the_same_result_whatever_came_before(analyzer: A
 
 
 def test_threads_do_not_change_the_result(analyzer: Analyzer) -> None:
-    other = Analyzer(Encoder.load(threads=2), Taxonomy.load())
-    assert other.analyze(TITLE, TEXT) == analyzer.analyze(TITLE, TEXT)
+    other = Analyzer(Encoder.load(threads=3), Taxonomy.load())
+    for text in (TEXT, 9 * TEXT, "Kyiv"):
+        assert other.analyze(TITLE, text) == analyzer.analyze(TITLE, text)
 
 
 @pytest.mark.parametrize(("title", "text"), [("", ""), (" \n", "\t\n\n"), ("\u200b", "\x00")])

@@ -1,15 +1,18 @@
-"""Loading: checksums, clear errors, no network."""
+"""Loading: checksums, clear errors, no network; windows side by side."""
 
 import hashlib
 import json
 import shutil
 from pathlib import Path
+from threading import Barrier
 
+import numpy as np
 import pytest
 from transformers import AutoConfig, AutoTokenizer
 
 from newswire.pipeline.analysis import MODEL_FOLDER, Analyzer, Encoder, ModelError
 from newswire.pipeline.analysis.analyze import Taxonomy
+from newswire.pipeline.analysis.encoder import Integers, Reading
 from newswire.pipeline.analysis.spans import DECODER
 
 _SMALL = ("checksums.json", "config.json", "tokenizer.json", "tokenizer_config.json")
@@ -84,3 +87,24 @@ def test_transformers_alone_loads_tokenizer_and_config() -> None:
     assert len(tokenizer) == config.vocab_size
     assert tokenizer("Kyiv")["input_ids"][0] == tokenizer.cls_token_id
     assert tokenizer.tokenize("The Kremlin's law")[0] == "▁The"
+
+
+class Meeting(Encoder):
+    """An encoder whose runs wait for each other, two by two."""
+
+    met = Barrier(2, timeout=20)
+
+    def read(self, ids: Integers) -> Reading:
+        """As before, once another run has begun."""
+        self.met.wait()
+        return super().read(ids)
+
+
+def test_windows_are_read_side_by_side_and_come_in_order() -> None:
+    encoder = Meeting.load(threads=2)
+    windows = [encoder.tokenize(text).ids for text in ("Kyiv", "The Kremlin", "Anna Kowalska", "Nairobi")]
+    alone = [super(Meeting, encoder).read(window) for window in windows]
+    found = encoder.read_all(windows)
+    for one, other in zip(found, alone, strict=True):
+        assert np.array_equal(one.tags, other.tags)
+        assert np.array_equal(one.embedding, other.embedding)
