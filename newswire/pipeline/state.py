@@ -18,7 +18,7 @@ STATE_FORMATS: Final = MappingProxyType(
         "prepare": StateFormat(1, 1),
         "deduplicate": StateFormat(2, 1),
         "analyze": StateFormat(1, 1),
-        "cluster": StateFormat(4, 1),
+        "cluster": StateFormat(5, 1),
     }
 )
 """The formats of the stages' rows, the ledger's counters included.

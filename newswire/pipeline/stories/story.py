@@ -92,8 +92,12 @@ def observed_ms(article: AnalyzedArticle) -> int:
 
 
 def story_id(article: AnalyzedArticle) -> str:
-    """The id of the story that this article opens: stable, and another one for each of its revisions."""
-    return "s-" + sha256(f"{article.id}/{article.revision}".encode()).hexdigest()[:16]
+    """The id of the story that this article opens: stable, and another one each time that the article comes.
+
+    By its sequence number as well: what its feed brings again once the window has forgotten it is a first revision
+    again, and the story that it opened before may be open still.
+    """
+    return "s-" + sha256(f"{article.id}/{article.revision}/{article.sequence}".encode()).hexdigest()[:16]
 
 
 def open_story(article: AnalyzedArticle, features: Features) -> OpenStory:

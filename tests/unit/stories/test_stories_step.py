@@ -252,3 +252,16 @@ def test_rows_of_expired_stories_and_articles_are_deleted() -> None:
     assert wire.step.open_stories == 1
     assert len(list(wire.state.scan(STORY))) == 1
     assert len(list(wire.state.scan(ARTICLE))) < 150
+
+
+def test_an_article_that_comes_again_as_a_first_one_opens_another_story_beside_the_one_it_opened_before() -> None:
+    # Its feed and the window have forgotten it; others have kept its story open.
+    wire = Wire(settings_with(window_seconds=3600))
+    wire.play(article(sequence, QUAKE, hours=0.6 * sequence) for sequence in (1, 2, 3))
+    wire.take(article(4, FINAL, hours=2, id=article(1).id))
+    wire.play(article(sequence, QUAKE, hours=0.5 * sequence) for sequence in (5, 6))
+    quake, final = wire.stories[0], wire.stories[3]
+    assert wire.stories == [quake, quake, quake, final, quake, quake]
+    assert final != quake
+    assert wire.story(quake).size == 5
+    assert wire.story(final).size == 1
