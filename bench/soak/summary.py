@@ -22,6 +22,9 @@ WORKED: Part = (0.4, 1.0)
 AT_START: Part = (0.1, 0.3)
 AT_END: Part = (0.8, 1.0)
 FLAT = "<= 1.03"
+FLAT_FILES = "<= 1.1"
+"""Descriptors come and go by some: a store has one to three files, a log's segments wait to be compacted or deleted, and
+sockets are as many as polls were at once. A leak adds to them without end."""
 KEPT_SECONDS = RETENTION_SECONDS + segment_ms(1000 * RETENTION_SECONDS) / 1000 + RETENTION_CHECK_SECONDS
 """How old a record may become: its retention, the rest of its segment, and the time until the broker looks."""
 DELETE_SECONDS = 60
@@ -65,7 +68,7 @@ def all_series(run: Run) -> Iterator[Series]:
         yield Series(f"memory of {name}", "MiB", FLAT, points)
     for name in run.samples[-1].descriptors:
         open_ones = tuple((sample.at, sample.descriptors[name]) for sample in run.samples if name in sample.descriptors)
-        yield Series(f"descriptors of {name}", "open", FLAT, open_ones)
+        yield Series(f"descriptors of {name}", "open", FLAT_FILES, open_ones)
     for kind in run.samples[-1].disk:
         yield Series(f"disk of {kind}", "MiB", None, tuple((sample.at, sample.disk[kind]) for sample in run.samples))
 
