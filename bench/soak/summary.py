@@ -23,8 +23,8 @@ AT_START: Part = (0.1, 0.3)
 AT_END: Part = (0.8, 1.0)
 FLAT = "<= 1.03"
 FLAT_FILES = "<= 1.1"
-"""Descriptors come and go by some: a store has one to three files, a log's segments wait to be compacted or deleted, and
-sockets are as many as polls were at once. A leak adds to them without end."""
+"""Descriptors come and go: a store has one to three files, a log's segments wait to be compacted or deleted, and there
+are as many sockets as there were polls at once. A leak adds to them without end."""
 KEPT_SECONDS = RETENTION_SECONDS + segment_ms(1000 * RETENTION_SECONDS) / 1000 + RETENTION_CHECK_SECONDS
 """How old a record may become: its retention, the rest of its segment, and the time until the broker looks."""
 DELETE_SECONDS = 60
