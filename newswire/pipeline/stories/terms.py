@@ -126,10 +126,10 @@ class Terms:
         return lists
 
     def counted(self, counts: Mapping[str, int]) -> Sought:
-        """Counts by key as arrays."""
+        """Counts by key as arrays, each COUNT_MAX at most."""
         numbers, known, absent, priors = [], [], [], []
         for key, count in counts.items():
-            number = self._numbers.get(key)
+            number, count = self._numbers.get(key), min(count, COUNT_MAX)
             if number is None:
                 absent.append(count)
                 priors.append(self._background.having.get(key, 0))
