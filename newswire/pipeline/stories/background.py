@@ -36,7 +36,7 @@ NO_BACKGROUND = Background(0, MappingProxyType({}))
 
 @cache
 def news_background() -> Background:
-    """The shipped background, for words of 42 languages. It is read once a process, some 30 MB in memory."""
+    """The shipped background, for words of 42 languages. It is read once a process."""
     return read_background(BACKGROUND_FILE, ARTICLES)
 
 

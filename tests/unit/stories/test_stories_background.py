@@ -53,7 +53,7 @@ def test_everyday_words_of_many_languages_are_known(common: str, rare: str) -> N
     assert having[common_stem] > 10 > having.get(rare_stem, 0)
 
 
-def test_everyday_words_make_no_story_where_none_is_open() -> None:
+def test_everyday_words_count_for_less_where_no_other_story_is_open() -> None:
     assert words_cosine(EVERYDAY, EVERYDAY_TOO, NO_BACKGROUND) > 0.7
     assert words_cosine(QUAKE, f"{QUAKE}. {EVERYDAY}", news_background()) > words_cosine(
         QUAKE, f"{QUAKE}. {EVERYDAY}", NO_BACKGROUND
