@@ -68,8 +68,9 @@ eval: $(READY)
 	@touch $@
 
 # The encoder made from DATA in OUT (its log is OUT/training.log); a stopped run goes on from its last checkpoint.
+# UNRESTRICTED=1 leaves out the sets for research or non-commercial use only.
 train: .venv-train/.ready
-	.venv-train/bin/python -m training.make --data $(DATA) --out $(OUT)
+	.venv-train/bin/python -m training.make --data $(DATA) --out $(OUT) $(if $(UNRESTRICTED),--unrestricted)
 
 format: $(READY)
 	$(BIN)/ruff format .

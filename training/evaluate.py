@@ -16,6 +16,7 @@ from training import thresholds
 from training import topic_data as topics
 from training.archives import unpack
 from training.entity_figures import Documents, entity_sets, f1_of, print_entities
+from training.second_level_figures import print_second_level
 from training.topic_figures import print_topics, score
 
 
@@ -59,6 +60,7 @@ def report(data: Path, model: Path, folder: Path, choices: list[str]) -> None:
     print_entities(analyzer, sets)
     _, sample = thresholds.parts(topics.split(topics.read_all(folder))[1])
     print_topics(score(open_analyzer(model), sample), Encoder.load(model).settings.thresholds)
+    print_second_level(model, folder)
     if choices:
         print_windows(model, sets, choices)
     print_article(analyzer, data / "seed-article.txt")

@@ -1,12 +1,10 @@
-"""From a checkpoint to the shipped model folder: one int8 ONNX graph, tokenizer, configuration, checksums.
+"""From a checkpoint to the shipped model folder: one int8 ONNX graph, and its configuration.
 
 Word vectors are stored as int8 with a scale each and looked up inside the graph. Of the rest, the products with
 weights run as dynamic int8 (ONNX Runtime's `quantize_dynamic`), with 7-bit weights, so that processors without VNNI,
 which add up in 16 bits, do not overflow and give the same integer results.
 """
 
-import hashlib
-import json
 import tempfile
 import warnings
 from pathlib import Path
@@ -16,10 +14,10 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
 from training.model import TAGS, NewsEncoder
+from training.model_files import RELEASE, write_json
 from training.topic_data import TOPICS
 
 NAME = "news-encoder-2"
-RELEASE = "2025-10-09"
 _INPUTS = ("input_ids", "attention_mask")
 _OUTPUTS = ("tag_logits", "topic_logits", "embedding")
 
@@ -98,7 +96,7 @@ def write_config(folder: Path, model: NewsEncoder, thresholds: list[float], wind
             "stride": stride,
         },
     }
-    _write_json(folder / "config.json", config)
+    write_json(folder / "config.json", config)
     tokenizer = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "bos_token": "<s>",
@@ -110,36 +108,4 @@ def write_config(folder: Path, model: NewsEncoder, thresholds: list[float], wind
         "mask_token": "<mask>",
         "model_max_length": int(model.trunk.positions.shape[0]),
     }
-    _write_json(folder / "tokenizer_config.json", tokenizer)
-
-
-def write_checksums(folder: Path) -> None:
-    """Write checksums.json: the SHA-256 of each file that is loaded."""
-    names = ("model.onnx", "tokenizer.json", "tokenizer_config.json", "config.json")
-    _write_json(
-        folder / "checksums.json", {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    )
-
-
-def write_taxonomy(source: Path, path: Path) -> None:
-    """Write the 17 top topics (ids, English names) from IPTC's own JSON file. Raises ValueError for another release."""
-    document = json.loads(source.read_text(encoding="utf-8"))
-    if not document["dateReleased"].startswith(RELEASE):
-        raise ValueError(f"{source} is release {document['dateReleased']}, not {RELEASE}")
-    topics = [
-        {"id": concept["qcode"], "name": concept["prefLabel"]["en-GB"]}
-        for concept in document["conceptSet"]
-        if concept["qcode"] in TOPICS
-    ]
-    compact = {
-        "release": RELEASE,
-        "source": "IPTC Media Topic NewsCodes, http://cv.iptc.org/newscodes/mediatopic/ (top topics only)",
-        "licence": "CC BY 4.0, https://creativecommons.org/licenses/by/4.0/",
-        "attribution": document["copyrightHolder"],
-        "topics": sorted(topics, key=lambda topic: topic["id"]),
-    }
-    _write_json(path, compact)
-
-
-def _write_json(path: Path, document: object) -> None:
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(folder / "tokenizer_config.json", tokenizer)

@@ -2,6 +2,8 @@
 
 FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
 work files and, in news-encoder-2/, the finished model. Steps whose work file exists are not done again.
+
+With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`).
 """
 
 import argparse
@@ -13,36 +15,42 @@ import torch
 from tokenizers import Tokenizer
 
 from newswire.pipeline.analysis.analyze import Analyzer
-from training import calibration, evaluate, export, thresholds
+from training import calibration, evaluate, export, model_files, thresholds
 from training import tagging_data as tagging
 from training import topic_data as topics
 from training.archives import unpack
 from training.batches import Batcher, Limits, TagBatch, TextBatch
+from training.concepts import TAXONOMY, write_concepts
 from training.model import NewsEncoder, Teacher
 from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
 from training.topic_figures import Scored, score
-from training.train import Recipe, centre_teacher, train
+from training.train import UNRESTRICTED, Recipe, centre_teacher, train
 from training.variants import Names
 from training.vocabulary import trim, trim_words
 
 log = logging.getLogger("training")
 
 
-def trim_vocabulary(folder: Path, out: Path, weights: TeacherWeights, size: int) -> Tokenizer:
+def read_topics(folder: Path, recipe: Recipe) -> list[topics.TopicText]:
+    """Every topic set under the unpacked data folder, but for BBC's where the recipe leaves it out."""
+    return [text for text in topics.read_all(folder) if recipe.bbc or not text.id.startswith("bbc-")]
+
+
+def trim_vocabulary(folder: Path, out: Path, weights: TeacherWeights, recipe: Recipe) -> Tokenizer:
     """Trim the tokenizer to the data's pieces (as out/tokenizer.json), and the word vectors of `weights` with it."""
     kept, listing = out / "tokenizer.json", out / "pieces.pt"
     if not listing.is_file():
         ner = folder / "ner"
         documents = [
-            *tagging.read_conll(ner / "conll2003_en" / "train.conllu"),
-            *tagging.read_wikineural(ner / "wikineural"),
-            *tagging.read_ner_uk(ner / "ner_uk" / "train.iob"),
+            *(tagging.read_conll(ner / "conll2003_en" / "train.conllu") if recipe.conll else ()),
+            *(tagging.read_wikineural(ner / "wikineural") if recipe.wikineural else ()),
+            *(tagging.read_ner_uk(ner / "ner_uk" / "train.iob") if recipe.ner_uk else ()),
             *tagging.read_factrueval(ner / "factrueval2016" / "devset"),
             *tagging.read_slavner(ner / "slavner", 600),
         ]
-        texts = [document.text for document in documents] + list(topics.texts_of(topics.read_all(folder)))
-        text, old = trim(tokenizer_file(), texts, size)
+        texts = [document.text for document in documents] + list(topics.texts_of(read_topics(folder, recipe)))
+        text, old = trim(tokenizer_file(), texts, recipe.vocabulary)
         kept.write_text(text, encoding="utf-8")
         torch.save(old, listing)
     old = torch.load(listing)
@@ -65,12 +73,13 @@ def build_batches(data: Path, folder: Path, tokenizer: Tokenizer, recipe: Recipe
         "wnut": tagging.read_wnut(ner / "wnut17"),
         "synthetic": war_reports(3000, recipe.seed),
     }
+    documents = {name: found for name, found in documents.items() if getattr(recipe, name)}
     batches: list[TagBatch | TextBatch] = []
     names = Names(document for found in documents.values() for document in found)
     for name, found in documents.items():
         batches += batcher.tagging(found, getattr(recipe, name), names)
-    texts, _ = topics.split(topics.read_all(folder))
-    texts += topics.read_taxonomy(data / "iptc" / "cptall-en-GB.json")
+    texts, _ = topics.split(read_topics(folder, recipe))
+    texts += topics.read_taxonomy(data / TAXONOMY)
     for name in ("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic"):
         chosen = [text for text in texts if text.id.startswith(f"{name}-")]
         batches += batcher.texts(chosen, getattr(recipe, name), join=name in ("iptc", "taxonomy"), windows=3)
@@ -83,7 +92,7 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     folder = unpack(data, out)
     torch.manual_seed(recipe.seed)
     weights = load_teacher()
-    tokenizer = trim_vocabulary(folder, out, weights, recipe.vocabulary)
+    tokenizer = trim_vocabulary(folder, out, weights, recipe)
     batches = build_batches(data, folder, tokenizer, recipe)
     tokens = {
         kind.__name__: sum(b.ids.numel() for b in batches if isinstance(b, kind)) for kind in (TagBatch, TextBatch)
@@ -103,18 +112,18 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
 def finish(data: Path, out: Path, recipe: Recipe) -> Path:
     """From the checkpoint to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
-    trim_vocabulary(out / "data", out, weights, recipe.vocabulary)
+    trim_vocabulary(out / "data", out, weights, recipe)
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
     model.load_state_dict(torch.load(out / "checkpoint.pt")["model"])
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
     shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
-    export.write_taxonomy(data / "iptc" / "cptall-en-GB.json", folder / "iptc-media-topics.json")
-    sample, _ = thresholds.parts(topics.split(topics.read_all(out / "data"))[1])
+    model_files.write_taxonomy(data / TAXONOMY, folder / "iptc-media-topics.json")
+    sample, _ = thresholds.parts(topics.split(read_topics(out / "data", recipe))[1])
 
     def write(limits: list[float]) -> None:
         export.write_config(folder, model, limits, recipe.window, recipe.stride)
-        export.write_checksums(folder)
+        model_files.write_checksums(folder)
 
     def scored() -> list[Scored]:
         export.export_graph(model, folder / "model.onnx")
@@ -127,6 +136,7 @@ def finish(data: Path, out: Path, recipe: Recipe) -> Path:
     chosen = thresholds.choose([(one.text, one.scores) for one in scored()])
     log.info("thresholds %s", chosen)
     write(chosen)
+    write_concepts(folder, data / TAXONOMY)
     return folder
 
 
@@ -135,13 +145,15 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
     parser.add_argument("--out", type=Path, required=True, help="folder for work files and the finished model")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--unrestricted", action="store_true", help="without sets for research or non-commercial use")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     kept: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(arguments.out / "training.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=kept)
-    make_checkpoint(arguments.data, arguments.out, Recipe())
-    folder = finish(arguments.data, arguments.out, Recipe())
+    recipe = UNRESTRICTED if arguments.unrestricted else Recipe()
+    make_checkpoint(arguments.data, arguments.out, recipe)
+    folder = finish(arguments.data, arguments.out, recipe)
     evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 

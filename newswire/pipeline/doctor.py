@@ -155,6 +155,7 @@ async def check_model(settings: Settings) -> list[Finding]:
     from newswire.pipeline.analysis import huggingface
     from newswire.pipeline.analysis.encoder import MODEL_FOLDER, verify
     from newswire.pipeline.analysis.results import ModelError
+    from newswire.pipeline.analysis.second_level import SecondLevel
 
     if settings.analyze.constant_ms is not None:
         advice = "Remove analyze.constant_ms: it is for load tests."
@@ -163,6 +164,8 @@ async def check_model(settings: Settings) -> list[Finding]:
     others = [model for model in (settings.analyze.entities, settings.analyze.topics) if model is not None]
     try:
         verify(folder)
+        if settings.analyze.second_level:
+            SecondLevel.load(folder)
         for model in others:
             huggingface.verify(model)
     except ModelError as error:

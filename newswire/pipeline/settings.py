@@ -137,13 +137,14 @@ class AnalyzeSettings(Section):
     """The models. `constant_ms` replaces them by a stated constant time that finds nothing (load tests).
 
     `entities` and `topics` name models of Hugging Face, a folder or an id, that find these in the encoder's place;
-    `topic_min` is the score from which such a model's topic is given.
+    `topic_min` is the score from which such a model's topic is given. `second_level` adds topics below the top ones.
     """
 
     model: Path | None = None
     entities: str | None = None
     topics: str | None = None
     topic_min: float = Field(default=0.5, ge=0, le=1)
+    second_level: bool = False
     threads: int = Field(default=1, ge=1)
     hang_seconds: float = Field(default=120.0, gt=0)
     work_seconds: float = Field(default=0.5, gt=0)

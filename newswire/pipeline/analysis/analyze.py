@@ -20,6 +20,7 @@ from newswire.pipeline.analysis.results import (
     ModelError,
     Topic,
 )
+from newswire.pipeline.analysis.second_level import VERSION, SecondLevel
 from newswire.pipeline.analysis.spans import DECODER, Words, agree, decode, mean_of, words_of
 from newswire.pipeline.analysis.windows import Window, plan
 
@@ -91,6 +92,7 @@ class Analyzer:
     """Finds topics, entities and the embedding of articles. For one thread at a time.
 
     All three come from one encoder, but for entities that a `tagger` and topics that a `classifier` finds in its place.
+    With a `second_level` an article has topics of the taxonomy's second level as well, after the others.
     """
 
     def __init__(
@@ -100,10 +102,12 @@ class Analyzer:
         tagger: Tagger | None = None,
         classifier: Classifier | None = None,
         topic_min: float = 0.5,
+        second_level: SecondLevel | None = None,
     ) -> None:
         """`topic_min` is the classifier's threshold. Raises ModelError when the taxonomy lacks a topic of the model."""
         self._encoder, self._taxonomy = encoder, taxonomy
         self._tagger, self._classifier, self._topic_min = tagger, classifier, topic_min
+        self._second_level = second_level
         missing = set(encoder.settings.topics) - set(taxonomy.names)
         if missing:
             raise ModelError(f"taxonomy {taxonomy.release} lacks the model's topics {sorted(missing)}")
@@ -125,7 +129,8 @@ class Analyzer:
             for what, model in (("entities", self._tagger), ("topics", self._classifier))
             if model is not None
         ]
-        return f"{self._encoder.name} {DECODER}{''.join(others)}"
+        level = f" {VERSION}" if self._second_level is not None else ""
+        return f"{self._encoder.name} {DECODER}{''.join(others)}{level}"
 
     @property
     def taxonomy(self) -> str:
@@ -165,7 +170,10 @@ class Analyzer:
         else:
             scores = self._classifier.scores(title, text)
             limits = dict.fromkeys(scores, self._topic_min)
-        return Analysis(self._topics(scores, limits), entities, pool_embedding(first.readings, first.weights))
+        found, embedding = self._topics(scores, limits), pool_embedding(first.readings, first.weights)
+        if self._second_level is not None:
+            found += self._second_level.below(found, embedding)
+        return Analysis(found, entities, embedding)
 
     def _read(self, title: str, text: str) -> "_Pass | None":
         """Both fields through the encoder, None when there is nothing to read."""

@@ -61,13 +61,13 @@ class Settings:
     stride: int
 
 
-def verify(folder: Path) -> None:
+def verify(folder: Path, names: Sequence[str] = _FILES) -> None:
     """Compare the model's files with checksums.json (SHA-256). Raises ModelError for what is missing or differs."""
     try:
         expected: dict[str, str] = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder / 'checksums.json'} cannot be read ({error}); {_MEND}") from error
-    for name in _FILES:
+    for name in names:
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError as error:

@@ -8,6 +8,7 @@ from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
 from newswire.pipeline.analysis.huggingface import HuggingFaceClassifier, HuggingFaceTagger
 from newswire.pipeline.analysis.inference import InferenceRunner
 from newswire.pipeline.analysis.results import ArticleAnalyzer
+from newswire.pipeline.analysis.second_level import SecondLevel
 from newswire.pipeline.settings import AnalyzeSettings
 
 
@@ -29,4 +30,5 @@ def _analyzer(settings: AnalyzeSettings) -> ArticleAnalyzer:
         HuggingFaceTagger(settings.entities, encoder.settings.labels, settings.threads) if settings.entities else None
     )
     classifier = HuggingFaceClassifier(settings.topics, taxonomy.names, settings.threads) if settings.topics else None
-    return Analyzer(encoder, taxonomy, tagger, classifier, settings.topic_min)
+    second_level = SecondLevel.load(settings.model or MODEL_FOLDER) if settings.second_level else None
+    return Analyzer(encoder, taxonomy, tagger, classifier, settings.topic_min, second_level)

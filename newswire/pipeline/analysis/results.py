@@ -18,7 +18,8 @@ class ModelError(Exception):
 class Topic:
     """An IPTC Media Topic found: `id` such as "medtop:16000000", English `name`, `score` 0 to 1 (four decimals).
 
-    `threshold` is the score from which the model's makers let this topic be given.
+    `threshold` is the score from which the model's makers let this topic be given. The score of a topic of the second
+    level is its probability given the one above it.
     """
 
     id: str
@@ -43,8 +44,9 @@ class Entity:
 class Analysis:
     """What was found in one article.
 
-    `topics` by falling score, only those above their thresholds (there may be none); `entities` by place, the title's
-    first; `embedding` 384 signed bytes, the article's unit vector times 127 (all zero for an article without words).
+    `topics` by falling score, top ones first, only those above their thresholds (there may be none); `entities` by
+    place, the title's first; `embedding` 384 signed bytes, the article's unit vector times 127 (all zero for an article
+    without words).
     """
 
     topics: tuple[Topic, ...]

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from click.testing import CliRunner
 
 from newswire.pipeline import doctor
+from newswire.pipeline.analysis import MODEL_FOLDER
 from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.aot import cache_file, failure_file
 from newswire.pipeline.broker.errors import BrokerError
@@ -89,6 +90,16 @@ async def test_a_model_that_is_not_there_is_a_fault_and_a_pretended_one_a_warnin
     assert str(tmp_path) in found[0].text
     pretended = await doctor.check_model(settings(tmp_path, analyze={"constant_ms": 1.0}))
     assert pretended[0].level == "warning"
+
+
+async def test_a_model_without_the_second_level_that_is_asked_for_is_a_fault(tmp_path: Path) -> None:
+    for path in MODEL_FOLDER.iterdir():
+        if not path.name.startswith("concepts"):
+            (tmp_path / path.name).symlink_to(path)
+    assert (await doctor.check_model(settings(tmp_path, analyze={"model": tmp_path})))[0].level == "ok"
+    found = await doctor.check_model(settings(tmp_path, analyze={"model": tmp_path, "second_level": True}))
+    assert found[0].level == "fault"
+    assert "concepts.npy cannot be read" in found[0].text
 
 
 @pytest.mark.parametrize(("torch", "says"), [(None, "pip install 'newswire[torch]'"), ("torch", "has no config.json")])

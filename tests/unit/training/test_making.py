@@ -1,6 +1,7 @@
 """The encoder's making from end to end, small: batches, training, export, and the shipped code reading the result."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,7 +77,7 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
     import torch
     from tokenizers import Tokenizer
 
-    from training import export
+    from training import export, model_files
     from training.batches import Batcher, Limits, TagBatch, TextBatch
     from training.model import NewsEncoder, Teacher
     from training.train import Recipe, centre_teacher, train
@@ -103,7 +104,7 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
         shutil.copy(MODEL_FOLDER / name, folder / name)
     export.export_graph(model, folder / "model.onnx")
     export.write_config(folder, model, [0.5] * len(TOPICS), 128, 116)
-    export.write_checksums(folder)
+    model_files.write_checksums(folder)
     analyzer = Analyzer(Encoder.load(folder), Taxonomy.load())
     found = analyzer.analyze("", "The mayor met Mia in Oslo on Monday.")
     assert [(one.text, one.type) for one in found.entities] == [("Mia", "PER"), ("Oslo", "LOC")]
@@ -113,7 +114,7 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
 
     model.scale_topics(0.5, -0.25)
     export.export_graph(model, folder / "model.onnx")
-    export.write_checksums(folder)
+    model_files.write_checksums(folder)
     again = Analyzer(Encoder.load(folder), Taxonomy.load())
     after = again.analyze("", "Heavy rain and storm of 7 degrees expected").topics
     odds = before[0].score / (1 - before[0].score)
@@ -141,3 +142,34 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     moved = {name for name, value in saved["model"].items() if not torch.equal(value, before[name])}
     assert "tagger.weight" in moved
     assert "trunk.words" not in moved
+
+
+@with_torch
+@pytest.mark.parametrize("unrestricted", [False, True])
+def test_sets_for_research_or_non_commercial_use_can_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unrestricted: bool
+) -> None:
+    from tokenizers import Tokenizer
+
+    from training import make, tagging_data, topic_data
+    from training.train import UNRESTRICTED, Recipe
+
+    names = ("conll", "wikineural", "ner_uk", "factrueval", "slavner", "wnut")
+    sets = dict(zip(names, ("Ida", "Zoe", "Ugo", "Fay", "Max", "Tom"), strict=True))
+    for name, person in sets.items():
+        of_set = [TaggedDocument(f"{name}-{n}", "en", f"{person} slept", ((0, 3, "PER"),)) for n in range(20)]
+        monkeypatch.setattr(tagging_data, f"read_{name}", lambda *_, found=of_set: found)
+    monkeypatch.setattr(make, "war_reports", lambda *_: documents())
+    others = ("iptc", "bbc", "masakha", "sib", "replay", "slavic")
+    labels = [labelled(f"{name}-1", "en", f"{name} match", (15,)) for name in others]
+    monkeypatch.setattr(topic_data, "read_all", lambda _: labels)
+    monkeypatch.setattr(topic_data, "read_taxonomy", lambda _: [labelled("taxonomy-1", "en", "sport", (15,))])
+    monkeypatch.setattr(topic_data, "split", lambda texts: (texts, []))
+    recipe = UNRESTRICTED if unrestricted else Recipe()
+    few = {name: 200 for name in (*sets, *others, "synthetic", "taxonomy") if getattr(recipe, name)}
+    tokenizer = Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json"))
+    batches = make.build_batches(tmp_path, tmp_path, tokenizer, replace(recipe, **few))
+    read = " ".join(tokenizer.decode(row.tolist()) for batch in batches for row in batch.ids)
+    there = {name for name in (*sets.values(), *others) if name.lower() in read.lower()}
+    left_out = {"Ida", "Zoe", "Ugo", "bbc"} if unrestricted else set()
+    assert there == {*sets.values(), *others} - left_out
