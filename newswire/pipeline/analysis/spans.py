@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -62,6 +63,7 @@ class Span:
     score: float
 
 
+@lru_cache(maxsize=4096)
 def _joins(character: str) -> bool:
     """Whether a character is inside a word: letters, digits and marks of scripts that put spaces between words."""
     if character.isascii():
@@ -76,14 +78,15 @@ def _joins(character: str) -> bool:
 
 def trim_space(text: str, starts: Integers, ends: Integers) -> tuple[Integers, Integers]:
     """Offsets without the white space that sub-tokens carry at their beginning (or, rarely, at their end)."""
+    blank = np.fromiter(map(str.isspace, text), dtype=np.bool_, count=len(text))
+    places = np.arange(len(text))
+    # The first solid character from each place on, and the end of the last one up to it.
+    following = np.minimum.accumulate(np.where(blank, len(text), places)[::-1])[::-1]
+    until = np.maximum.accumulate(np.where(blank, 0, places + 1))
+    some = np.flatnonzero(starts < ends)
     starts, ends = starts.copy(), ends.copy()
-    for number in [n for n, (s, e) in enumerate(zip(starts.tolist(), ends.tolist(), strict=True)) if s < e]:
-        start, end = int(starts[number]), int(ends[number])
-        while start < end and text[start].isspace():
-            start += 1
-        while end > start and text[end - 1].isspace():
-            end -= 1
-        starts[number], ends[number] = start, end
+    starts[some] = np.minimum(following[starts[some]], ends[some])
+    ends[some] = np.maximum(until[ends[some] - 1], starts[some])
     return starts, ends
 
 
@@ -214,7 +217,7 @@ def decode(words: Words) -> list[Span]:
     """Spans of a text, in order; none overlap."""
     if not (words.tags[:, 0] < 0.5).any():
         return []
-    tags = _best_sequence(words)
+    tags = best_sequence(words)
     types = _types(words.tags)
     spans = []
     for first in [place for place, tag in enumerate(tags) if tag % 2 == 1]:
@@ -228,7 +231,7 @@ def decode(words: Words) -> list[Span]:
     return spans
 
 
-def _best_sequence(words: Words) -> list[int]:
+def best_sequence(words: Words) -> list[int]:
     """The most probable valid sequence of tags.
 
     What the model says goes on with a span, where there is none, begins one: certainly after a break, else at a price.
@@ -237,17 +240,30 @@ def _best_sequence(words: Words) -> list[int]:
     begins[0] = 1.0
     weights = words.tags.copy()
     weights[:, 1::2] += begins * words.tags[:, 2::2]
-    logs = np.log(np.maximum(weights, _LEAST)).tolist()
-    inner = range(2, words.tags.shape[1], 2)
+    logs = np.log(np.maximum(weights, _LEAST))
+    # A word that is O by more than it can cost to begin a span behind it is O in the best sequence, whatever the others
+    # are; nearly all are. What lies between two of them is decided by itself.
+    unsure = np.flatnonzero(logs[:, 0] <= logs[:, 1:].max(1) - math.log(ALONE))
+    tags = [0] * len(logs)
+    for run in np.split(unsure, np.flatnonzero(np.diff(unsure) > 1) + 1):
+        if len(run):
+            first, end = int(run[0]), int(run[-1]) + 1
+            tags[first:end] = _viterbi(logs[first:end].tolist(), words.breaks[first:end].tolist())
+    return tags
+
+
+def _viterbi(logs: list[list[float]], apart: list[bool]) -> list[int]:
+    """The best valid sequence of tags after an O, by the words' `logs`; those `apart` go on with nothing."""
+    inner = range(2, len(logs[0]), 2)
     scores = [score if tag not in inner else -math.inf for tag, score in enumerate(logs[0])]
     came: list[list[int]] = []
-    for own, apart in zip(logs[1:], words.breaks.tolist()[1:], strict=True):
+    for own, alone in zip(logs[1:], apart[1:], strict=True):
         best = max(range(len(scores)), key=scores.__getitem__)
         before = [best] * len(own)
         grown = [scores[best] + score for score in own]
         for tag in inner:
             before[tag] = tag if scores[tag] > scores[tag - 1] else tag - 1
-            grown[tag] = -math.inf if apart else scores[before[tag]] + own[tag]
+            grown[tag] = -math.inf if alone else scores[before[tag]] + own[tag]
         scores = grown
         came.append(before)
     tags = [max(range(len(scores)), key=scores.__getitem__)]

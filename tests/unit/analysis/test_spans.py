@@ -1,14 +1,16 @@
 """Boundaries, valid tag sequences and breaks, without the model."""
 
 import itertools
+import math
 import re
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newswire.pipeline.analysis.spans import Span, Words, agree, clean, decode, mean_of, words_of
+from newswire.pipeline.analysis.spans import ALONE, Span, Words, agree, best_sequence, clean, decode, mean_of, words_of
 
 LABELS = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC", "B-MISC", "I-MISC")
 
@@ -91,6 +93,35 @@ def test_the_most_probable_valid_sequence_is_taken() -> None:
     assert found(words) == [("Ministry Health", 2)]
     words = sure("said Rudka", {"B-LOC": 0.1}, {"I-LOC": 0.6, "B-LOC": 0.1})
     assert found(words) == []
+
+
+def score(words: Words, tags: Sequence[int]) -> float:
+    """The log probability of a sequence of tags, by the rules stated in `spans`; -inf where it is not valid."""
+    total = 0.0
+    for place, tag in enumerate(tags):
+        own = words.tags[place].tolist()
+        apart = place == 0 or words.breaks[place]
+        if tag and tag % 2 == 0:
+            if apart or tags[place - 1] not in (tag, tag - 1):
+                return -math.inf
+            chance = own[tag]
+        else:
+            chance = own[tag] + (own[tag + 1] * (1.0 if apart else ALONE) if tag else 0.0)
+        total += math.log(max(chance, 1e-9))
+    return total
+
+
+@given(
+    st.lists(st.lists(st.floats(-12, 12), min_size=5, max_size=5), min_size=1, max_size=5),
+    st.lists(st.booleans(), min_size=5, max_size=5),
+)
+def test_no_valid_sequence_is_more_probable_than_the_one_taken(logits: list[list[float]], breaks: list[bool]) -> None:
+    tags = np.exp(np.array(logits))
+    places = np.arange(len(logits), dtype=np.int64)
+    apart = np.array(breaks[: len(logits)], dtype=np.bool_)
+    words = Words("x" * len(logits), places, places + 1, tags / tags.sum(1, keepdims=True), apart)
+    best = max(score(words, sequence) for sequence in itertools.product(range(5), repeat=len(logits)))
+    assert score(words, best_sequence(words)) == pytest.approx(best, abs=1e-9)
 
 
 def test_a_word_shares_what_is_thought_of_it_elsewhere() -> None:
