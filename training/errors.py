@@ -128,9 +128,7 @@ def print_embedding_errors(reports: Sequence[Report], most: int) -> None:
     apart = [pair for pair in pairs if reports[pair[1]].event != reports[pair[2]].event]
     middle = statistics.median(cosine for cosine, _, _ in alike)
     nearer = sum(cosine > middle for cosine, _, _ in apart)
-    print(
-        f"embedding: {len(alike)} pairs of one event, half nearer than {middle:.3f}; so are {nearer} of others"
-    )
+    print(f"embedding: {len(alike)} pairs of one event, half nearer than {middle:.3f}; so are {nearer} of others")
     for name, chosen in (("nearest of other events", sorted(apart)[::-1]), ("farthest of one event", sorted(alike))):
         print(f"  {name}")
         for cosine, a, b in chosen[:most]:

@@ -30,8 +30,19 @@ version stand in tests/data/state.
 """
 
 
+class StateUnavailable(Exception):  # noqa: N818  # the name says what is the case
+    """The state cannot be read now: the fault is the machine's, and another try may find it well."""
+
+
+PASSING: Final = (StateUnavailable, MemoryError)
+"""What a step lets through: its record has nothing to do with it. The process ends, and the next one tries again."""
+
+
 class State(Protocol):
-    """The state of one partition of a stage. Writes become durable with the batch that made them."""
+    """The state of one partition of a stage. Writes become durable with the batch that made them.
+
+    Reads raise StateUnavailable.
+    """
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, or None."""

@@ -4,6 +4,7 @@ from base64 import b64encode
 from typing import Protocol
 
 from newswire.pipeline.analysis.results import Analysis
+from newswire.pipeline.state import PASSING
 from newswire.pipeline.step import Result, Source, dead_letter, emission, stray
 from newswire.schemas import AnalyzedArticle, Entity, Topic, UniqueArticle
 from newswire.schemas.common import ContractError
@@ -22,7 +23,7 @@ class Runner(Protocol):
     def taxonomy(self) -> str: ...
 
     async def run(self, title: str, text: str) -> Analysis:
-        """Analyse one article. Whatever it raises is that article's own fault."""
+        """Analyse one article. Whatever it raises is that article's own fault, but for `PASSING`."""
 
 
 class AnalyzeStep:
@@ -41,6 +42,8 @@ class AnalyzeStep:
             return self._degraded(source, article, f"was being worked on in {source.attempts} ends of the process")
         try:
             analysis = await self._runner.run(article.title, article.text)
+        except PASSING:
+            raise
         except Exception as error:
             return self._degraded(source, article, f"{type(error).__name__}: {error}")
         return _result(article, _analyzed(article, analysis, self._runner))

@@ -27,7 +27,7 @@ from newswire.pipeline.duplicates.signature import Signature, key_of, search_key
 from newswire.pipeline.duplicates.warm import compiling
 from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
-from newswire.pipeline.state import Row, State, apply_rows
+from newswire.pipeline.state import PASSING, Row, State, apply_rows
 from newswire.pipeline.step import Emission, Result, Source, dead_letter, emission, outcome_emission, stray
 from newswire.pipeline.text.dates import to_ms
 from newswire.schemas import Outcome, PreparedArticle, UniqueArticle
@@ -99,6 +99,8 @@ class DeduplicateStep:
                 decision = _dead(article, source, reason, watermark, sequence)
             else:
                 decision = self._decide(article, state, watermark, sequence)
+        except PASSING:
+            raise
         except Exception as error:
             decision = _dead(article, source, f"{type(error).__name__}: {error}", watermark, sequence)
         self._carry_out(decision, state)

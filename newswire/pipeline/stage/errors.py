@@ -10,6 +10,8 @@ from typing import Final, NoReturn
 
 import structlog
 
+from newswire.pipeline.state import StateUnavailable
+
 EXIT_FATAL: Final = 70
 EXIT_DEADLINE: Final = 75
 
@@ -43,6 +45,10 @@ class PlaceTaken(StageError):
 
 class StateWriteFailed(StageError):
     """The local state could not be written: a full disk, a missing folder, no permission."""
+
+
+class StateReadFailed(StageError, StateUnavailable):
+    """The local state could not be read: damaged, no memory, too many open files."""
 
 
 class Stuck(StageError):

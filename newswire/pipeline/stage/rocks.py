@@ -5,7 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -23,7 +23,7 @@ from rocksdict import (
 )
 
 from newswire.pipeline.stage.config import STORE_MEMORY, StoreMemory
-from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
+from newswire.pipeline.stage.errors import StateLocked, StateReadFailed, StateWriteFailed
 from newswire.pipeline.stage.records import RESERVED
 
 OPEN_FILES: Final = 256
@@ -44,12 +44,13 @@ def upper_bound(prefix: bytes) -> bytes | None:
 class RocksStore:
     """A StateStore in the folder `path`, which one process at a time may hold.
 
-    Raises StateLocked if another process holds it, StateWriteFailed if it cannot be opened or written. A folder that
-    RocksDB calls corrupt is wiped: it is a cache.
+    Raises StateLocked if another process holds it, StateWriteFailed if it cannot be opened or written, StateReadFailed
+    if it cannot be read. A folder that RocksDB calls corrupt is a cache and wiped, at once or when it is opened next.
     """
 
     def __init__(self, path: Path, memory: StoreMemory = STORE_MEMORY) -> None:
         self._path = path
+        self._corrupt = path.with_name(path.name + ".corrupt")
         self._memory = memory
         self._hand = b""
         try:
@@ -73,7 +74,10 @@ class RocksStore:
 
     def get(self, key: bytes) -> bytes | None:
         """The row, or None."""
-        row: bytes | None = self._db.get(key)
+        try:
+            row: bytes | None = self._db.get(key)
+        except Exception as error:
+            raise self._unreadable(error) from error
         return row
 
     def scan(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -84,22 +88,33 @@ class RocksStore:
         bound = upper_bound(prefix)
         if bound is not None:  # without it an empty prefix would walk over the tombstones of its neighbours
             options.set_iterate_upper_bound(bound)
-        for key, value in self._db.items(from_key=prefix, read_opt=options):
-            if not key.startswith(RESERVED):
-                yield key, value
+        return self._rows(prefix, options)
 
     def sweep(self, limit: int) -> list[tuple[bytes, bytes]]:
         """The next `limit` rows at most, in key order, round and round, without the reserved ones."""
         rows: list[tuple[bytes, bytes]] = []
-        for key, value in self._db.items(from_key=self._hand):
-            if key.startswith(RESERVED):
-                continue
+        for key, value in self._rows(self._hand, ReadOptions()):
             if len(rows) == limit:
                 self._hand = key
                 return rows
             rows.append((key, value))
         self._hand = b""
         return rows
+
+    def _rows(self, first: bytes, options: ReadOptions) -> Iterator[tuple[bytes, bytes]]:
+        """The rows from `first` on, without the reserved ones."""
+        try:
+            # Not rocksdict's own iteration, which ends at a fault as it does behind the last row.
+            rows = self._db.iter(options)
+            rows.seek(first)
+            while rows.valid():
+                key: bytes = rows.key()
+                if not key.startswith(RESERVED):
+                    yield key, rows.value()
+                rows.next()
+            rows.status()
+        except Exception as error:
+            raise self._unreadable(error) from error
 
     def apply(self, writes: Mapping[bytes, bytes | None], position: int, fresh_at: float) -> None:
         """Write rows (None deletes) and the changelog position in one atomic write."""
@@ -145,14 +160,20 @@ class RocksStore:
             os.close(self._lock)
 
     def _open(self) -> Any:
+        if self._corrupt.exists():
+            self._wipe_corrupt(self._corrupt.read_text(encoding="utf-8"))
+            self._corrupt.unlink()
         try:
             return Rdict(str(self._path), _options(self._memory))
         except Exception as error:  # rocksdict raises nothing more special
             if "Corruption" not in str(error):
                 raise StateWriteFailed(f"state folder {self._path}: {error}") from error
-            _log.warning("state cache corrupt, wiped", path=str(self._path), error=str(error))
-            self._guard(lambda: shutil.rmtree(self._path))
+            self._wipe_corrupt(str(error))
             return self._guard(lambda: Rdict(str(self._path), _options(self._memory)))
+
+    def _wipe_corrupt(self, error: str) -> None:
+        _log.warning("state cache corrupt, wiped", path=str(self._path), error=error)
+        self._guard(lambda: shutil.rmtree(self._path, ignore_errors=not self._path.exists()))
 
     def _read_cache_row(self) -> tuple[int, float]:
         row = self._db.get(_CACHE_ROW)
@@ -165,7 +186,18 @@ class RocksStore:
         try:
             return write()
         except Exception as error:
+            self._note(error)
             raise StateWriteFailed(f"state folder {self._path} cannot be written (disk full?): {error}") from error
+
+    def _unreadable(self, error: Exception) -> StateReadFailed:
+        self._note(error)
+        return StateReadFailed(f"state folder {self._path} cannot be read: {error}")
+
+    def _note(self, error: Exception) -> None:
+        """Have a corrupt folder wiped when it is opened next: by then the process has ended, for it cannot go on."""
+        if "Corruption" in str(error):
+            with suppress(OSError):
+                self._corrupt.write_text(str(error), encoding="utf-8")
 
 
 def _write_options(*, logged: bool) -> Any:

@@ -12,7 +12,7 @@ class StateStore(Protocol):
     """The committed rows of one partition and how far they follow its changelog.
 
     `position` is the changelog offset up to which the rows are complete; `fresh_at` is the Unix time when they were
-    last known to be at the changelog's end, 0 if never. Writes raise StateWriteFailed.
+    last known to be at the changelog's end, 0 if never. Writes raise StateWriteFailed, reads StateReadFailed.
     """
 
     position: int

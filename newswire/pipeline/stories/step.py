@@ -9,7 +9,7 @@ import orjson
 
 from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
-from newswire.pipeline.state import State, apply_rows
+from newswire.pipeline.state import PASSING, State, apply_rows
 from newswire.pipeline.step import SOFTWARE, Emission, Result, Source, dead_letter, emission, outcome_emission, stray
 from newswire.pipeline.stories.assign import fitting_stories, score
 from newswire.pipeline.stories.background import news_background
@@ -133,6 +133,8 @@ class ClusterStep:
                 raise RuntimeError(f"{source.attempts} processes ended while they worked on it")
             place = self._place(article, state)
             row, records = encode_story(place.story), _records(place)
+        except PASSING:
+            raise
         except Exception as error:  # whatever it is, it is this record's own: a numbered article is always emitted
             reason = f"{STAGE}: {type(error).__name__}: {error}"[:REASON_MAX]
             place = _Place(open_story(article, NO_FEATURES), new=True)

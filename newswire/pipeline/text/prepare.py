@@ -13,7 +13,7 @@ from newswire.pipeline.feeds.canonical import canonical_url
 from newswire.pipeline.feeds.identity import raw_article_id
 from newswire.pipeline.ledger.counters import hour_of
 from newswire.pipeline.settings import Settings
-from newswire.pipeline.state import Row, State, apply_rows
+from newswire.pipeline.state import PASSING, Row, State, apply_rows
 from newswire.pipeline.step import Emission, Result, Source, dead_letter, emission, outcome_emission
 from newswire.pipeline.text.clean import CleanTexts, clean_article
 from newswire.pipeline.text.dates import EPOCH, from_ms, plausible_published, to_ms
@@ -113,6 +113,8 @@ class PrepareStep:
             reason = f"was being worked on in {source.attempts} ends of the process"
             # The reading itself may be what ends the process: it gets one more try, for the ledger's sake.
             record = decode_raw(source.value) if source.attempts == ATTEMPTS_MAX else None
+        except PASSING:
+            raise
         except ContractError as error:
             reason = str(error)
         except Exception as error:

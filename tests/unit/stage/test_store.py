@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from newswire.pipeline.stage.config import StoreMemory
-from newswire.pipeline.stage.errors import StateLocked, StateWriteFailed
+from newswire.pipeline.stage.errors import StateLocked, StateReadFailed, StateWriteFailed
 from newswire.pipeline.stage.rocks import RocksStore, upper_bound
 from newswire.pipeline.stage.store import DictStore
 
@@ -129,6 +129,58 @@ def test_a_corrupt_folder_is_wiped(tmp_path: Path) -> None:
     second = RocksStore(tmp_path / "state")
     assert (second.get(b"a"), second.position) == (None, 0)
     second.close()
+
+
+def damaged(folder: Path) -> RocksStore:
+    """A store of 20,000 rows at position 7 with a damaged block in the middle of its file."""
+    store = RocksStore(folder)
+    with store.bulk():
+        store.apply({b"k%06d" % n: os.urandom(100) for n in range(20_000)}, 7, 1.0)
+    store.close()
+    (file,) = folder.glob("*.sst")
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 50] = bytes(byte ^ 0xFF for byte in content[middle : middle + 50])
+    file.write_bytes(content)
+    return RocksStore(folder)
+
+
+READS: dict[str, Callable[[RocksStore], object]] = {
+    "get": lambda store: [store.get(b"k%06d" % n) for n in range(20_000)],
+    "scan": lambda store: list(store.scan(b"k")),
+    "sweep": lambda store: store.sweep(20_000),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_what_cannot_be_read_is_never_taken_for_the_end_and_wiped_at_the_next_opening(
+    tmp_path: Path, read: str
+) -> None:
+    store = damaged(tmp_path / "state")
+    with pytest.raises(StateReadFailed, match="cannot be read: Corruption"):
+        READS[read](store)
+    store.close()
+    again = RocksStore(tmp_path / "state")
+    assert (again.get(b"k000000"), again.position) == (None, 0)
+    again.apply({b"a": b"1"}, 1, 0.0)
+    again.close()
+    last = RocksStore(tmp_path / "state")
+    assert (last.get(b"a"), last.position) == (b"1", 1)
+    last.close()
+
+
+def test_a_read_that_fails_otherwise_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
+    store = RocksStore(tmp_path / "state")
+    store.apply({b"a": b"1"}, 7, 1.0)
+    store._db.close()
+    for read in READS.values():
+        with pytest.raises(StateReadFailed, match="cannot be read"):
+            read(store)
+    store._db = store._open()
+    store.close()
+    again = RocksStore(tmp_path / "state")
+    assert (again.get(b"a"), again.position) == (b"1", 7)
+    again.close()
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
