@@ -35,7 +35,7 @@ class Unreadable(MemoryState):
 
 
 def source(value: bytes, offset: int) -> Source:
-    return Source("topic", 0, offset, b"key", value, 0)
+    return Source("topic", 0, offset, b"key", value, prepared.NOON)
 
 
 def raw(number: int) -> bytes:
