@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from newswire.pipeline.app.stages import Worker
 from newswire.pipeline.app.worker import encode_order
@@ -45,6 +45,7 @@ CHANGE_EVERY = 0.1
 PROGRESS = 60.0
 SESSION_SECONDS = 3.0
 FATAL = 70
+LEVELS = ("read_committed", "read_uncommitted")
 
 
 class Poller:
@@ -103,7 +104,7 @@ class Collection:
         self.pollers = pollers
         self.collected: Counter[Version] = Counter()
         self.changing = True
-        self._settings = settings
+        self.settings = settings
 
     async def change(self) -> None:
         """Change the feeds as long as they are to."""
@@ -114,8 +115,8 @@ class Collection:
     async def follow(self) -> None:
         """Count what comes on raw until cancelled."""
         consumer = AIOKafkaConsumer(
-            self._settings.topic("raw"),
-            bootstrap_servers=self._settings.kafka.bootstrap_servers,
+            self.settings.topic("raw"),
+            bootstrap_servers=self.settings.kafka.bootstrap_servers,
             isolation_level="read_committed",
             auto_offset_reset="earliest",
         )
@@ -169,6 +170,30 @@ async def killed(collection: Collection, chance: random.Random) -> None:
         await asyncio.sleep(chance.uniform(0.2, 4.0))
 
 
+async def killed_within_a_poll(collection: Collection, chance: random.Random) -> None:
+    """SIGKILL to both pollers while the articles of a poll stand on raw in a transaction that is still open."""
+    topic = TopicPartition(collection.settings.topic("raw"), 0)
+    servers = collection.settings.kafka.bootstrap_servers
+    ends = {level: AIOKafkaConsumer(bootstrap_servers=servers, isolation_level=level) for level in LEVELS}
+    for consumer in ends.values():
+        await consumer.start()
+    try:
+        deadline = time.monotonic() + PROGRESS
+        while True:
+            assert time.monotonic() < deadline, "no poll was met within its transaction"
+            for poller in collection.pollers.values():
+                poller.send(signal.SIGSTOP)
+            stable, written = [(await ends[level].end_offsets([topic]))[topic] for level in LEVELS]
+            for poller in collection.pollers.values():
+                poller.send(signal.SIGKILL if stable < written else signal.SIGCONT)
+            if stable < written:
+                return
+            await asyncio.sleep(chance.uniform(0.01, 0.1))
+    finally:
+        for consumer in ends.values():
+            await consumer.stop()
+
+
 async def unreachable(collection: Collection, chance: random.Random, *, proxies: dict[str, Proxy]) -> None:
     """The broker cannot be reached by any poller, while the feeds go on."""
     worsen = chance.choice([Proxy.stall, Proxy.cut])
@@ -199,6 +224,7 @@ async def test_each_version_of_each_entry_stands_on_raw_once(kafka: Kafka, names
     proxies = {name: kafka.proxy(number) for number, name in enumerate("ab")}
     faults: dict[str, Callable[[Collection, random.Random], Awaitable[None]]] = {
         "killed": killed,
+        "killed within a poll": killed_within_a_poll,
         "unreachable": partial(unreachable, proxies=proxies),
         "zombie": zombie,
     }
