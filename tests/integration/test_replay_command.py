@@ -4,25 +4,39 @@ import asyncio
 import hashlib
 import json
 import os
+import random
+import signal
 import sys
+import time
+from asyncio.subprocess import PIPE, Process
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
+from newswire.pipeline.archive.record import Origin
 from newswire.pipeline.broker.admin import ensure_topics
-from newswire.pipeline.broker.client import admin_client, existing_topics
+from newswire.pipeline.broker.client import admin_client, existing_topics, has_leaders
 from newswire.pipeline.broker.topics import wire_topics
 from tests.conftest import Kafka
 from tests.integration.replaying import article, values
-from tests.wire import raw_lines
+from tests.unit.archive.answers import answer, writer
+from tests.unit.feeds.site import rss
+from tests.wire import WORDS, raw_lines
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 WIRE = ["prepare", "deduplicate", "cluster"]
 ONE = {"wire": WIRE, "analyzer": ["analyze"]}
 THREE = {"poller": ["collect"], "wire": WIRE, "a": ["analyze"], "b": ["analyze"], "c": ["analyze"]}
+COUNT = 500
+"""Lines, or captures, of a source."""
+ENRICHED = 20
+"""Articles that a replay has enriched before it is killed."""
+KILL_SECONDS = 180.0
 
 
 class Newswire:
@@ -33,14 +47,38 @@ class Newswire:
 
     async def __call__(self, *arguments: str, processes: dict[str, Any] = ONE) -> tuple[int | None, bytes, str]:
         """Exit code, standard output and standard error of a command that has a process of its own."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "newswire", *arguments, "--config", self._config),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(Path.cwd()), "NEWSWIRE_RUN__PROCESSES": json.dumps(processes)},
-        )
-        out, errors = await process.communicate()
+        process = await self.start(*arguments, processes=processes)
+        try:
+            out, errors = await process.communicate()
+        finally:
+            if process.returncode is None:
+                await kill(process)
         return process.returncode, out, errors.decode()
+
+    async def start(self, *arguments: str, processes: dict[str, Any] = ONE, **environment: str) -> Process:
+        """Start a command in a process of its own."""
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "newswire", *arguments, "--config", self._config),
+            stdout=PIPE,
+            stderr=PIPE,
+            env={
+                **os.environ,
+                **environment,
+                "PYTHONPATH": str(Path.cwd()),
+                "NEWSWIRE_RUN__PROCESSES": json.dumps(processes),
+            },
+        )
+
+
+async def kill(process: Process) -> str:
+    """SIGKILL a command and all that it has started, of which workers have sessions of their own. Its error output."""
+    with suppress(psutil.NoSuchProcess):
+        command = psutil.Process(process.pid)
+        for one in (command, *command.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
+    _, errors = await process.communicate()
+    return errors.decode()
 
 
 @pytest.fixture
@@ -53,6 +91,34 @@ def newswire(kafka: Kafka, namespace: str, tmp_path: Path) -> Newswire:
         '[analyze]\nconstant_ms = 0\n[run]\nlog_level = "warning"\n'
     )
     return Newswire(config)
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    """Raw articles as JSON lines, one a second of event time."""
+    file = tmp_path / "raw.jsonl"
+    file.write_bytes(b"\n".join(raw_lines(COUNT)) + b"\n")
+    return file
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """Polls of three feeds in turn, one a minute: each gives a new entry and the last two, at times one changed."""
+    folder = tmp_path / "archive"
+    folder.mkdir()
+    archive = writer(folder)
+    chance = random.Random(1)
+    titles = {feed: [f"{feed}{n} {' '.join(chance.choices(WORDS, k=12))}" for n in range(COUNT)] for feed in "abc"}
+    for number in range(COUNT):
+        feed, poll = "abc"[number % 3], number // 3
+        shown = titles[feed][max(0, poll - 2) : poll + 1]
+        if poll % 5 == 4:
+            shown[0] += " corrected"
+        read_at = int(answer(number - 3).at.timestamp()) if poll else None
+        origin = Origin(f"https://{feed}.example/rss", None, 1, read_at, read=True)
+        archive.write(answer(number, rss(*shown), origin.feed, origin=origin))
+    archive.close()
+    return folder
 
 
 async def ends(kafka: Kafka, namespace: str) -> dict[tuple[str, int], int]:
@@ -108,3 +174,51 @@ async def test_whatever_the_speed_and_the_workers_the_bytes_are_those_of_enrich(
     # neither the live namespace nor the source has got anything of it, on Kafka and here
     assert {**await ends(kafka, live), **await ends(kafka, one)} == untouched
     assert {folder.name for folder in state.iterdir()} == {one, three, again}
+
+
+async def committed(kafka: Kafka, topic: str) -> int:
+    """How many records are committed on a topic, 0 while it is none."""
+    async with admin_client(kafka.bootstrap_servers) as client:
+        if not has_leaders((await existing_topics(client)).get(topic)):
+            return 0
+    return len(await values(kafka, topic))
+
+
+async def killed_in_the_middle(kafka: Kafka, newswire: Newswire, source: Path, namespace: str, speed: str) -> None:
+    """Begin a replay whose speed makes it last longer than KILL_SECONDS, and kill it when it has enriched some."""
+    arguments = "replay", str(source), "--namespace", namespace, "--speed", speed
+    process = await newswire.start(*arguments, NEWSWIRE_ANALYZE__CONSTANT_MS="500")
+    deadline = time.monotonic() + KILL_SECONDS
+    try:
+        while await committed(kafka, f"{namespace}.enriched") < ENRICHED and process.returncode is None:
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.1)
+    finally:
+        errors = await kill(process)
+    assert process.returncode == -signal.SIGKILL, errors
+
+
+@pytest.mark.parametrize(("kind", "speed"), [("lines", "2.5x"), ("archive", "150x")])
+async def test_killed_and_resumed_it_comes_to_the_same(
+    kafka: Kafka, namespace: str, newswire: Newswire, kind: str, speed: str, request: pytest.FixtureRequest
+) -> None:
+    source: Path = request.getfixturevalue(kind)
+    whole, broken = f"{namespace}whole", f"{namespace}broken"
+    (code, told, errors), _ = await asyncio.gather(
+        newswire("replay", str(source), "--namespace", whole),
+        killed_in_the_middle(kafka, newswire, source, broken, speed),
+    )
+    assert code == 0, errors
+    expected = json.loads(told)
+    topics = "raw", "outcomes", "enriched"
+    written, ended, enriched = [await committed(kafka, f"{broken}.{topic}") for topic in topics]
+    # writer and workers were in the middle: not all was written, and not all that was written had its outcome
+    assert ended < written < expected["collected"]
+    assert 0 < enriched < expected["enriched"]
+
+    code, told, errors = await newswire("replay", str(source), "--namespace", broken, "--resume")
+    assert code == 0, errors
+    summary = json.loads(told)
+    assert summary["sha256"] == expected["sha256"]
+    own = "namespace", "seconds"
+    assert {**summary, **dict.fromkeys(own)} == {**expected, **dict.fromkeys(own)}
