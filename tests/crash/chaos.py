@@ -3,7 +3,7 @@
 Usage: python -m tests.crash.chaos [--minutes 40] [--seed N] [--out FILE] [--table FILE]. Each round strikes at a random
 moment, waits for progress, lets the wire come to rest and checks the whole guarantee; the next one goes on from there.
 Prints a line a round and a summary; appends rounds to FILE as JSON lines and a row to the table. Ends with 1 when the
-guarantee was broken; the folder with the logs is kept then.
+guarantee was broken or progress came later than its goal; the folder with the logs is kept then.
 """
 
 import argparse
@@ -51,6 +51,11 @@ class Round:
     records: int
     strays: int
 
+    @property
+    def late(self) -> bool:
+        """Whether progress came later than its goal."""
+        return self.seconds > self.goal
+
 
 async def one_round(service: Service, verifier: Verifier, fault: Fault, number: int) -> Round:
     """Strike at a random moment, wait for progress and for rest, check. Raises Broken."""
@@ -63,7 +68,7 @@ async def one_round(service: Service, verifier: Verifier, fault: Fault, number: 
 
 def tell(done: Round) -> None:
     """A line for a person."""
-    late = f"  (goal {done.goal:.0f} s)" if done.seconds > done.goal else ""
+    late = f"  LATE (goal {done.goal:.0f} s)" if done.late else ""
     print(
         f"round {done.number:3}  {done.fault:22} {done.what:32} progress after {done.seconds:5.1f} s{late}"
         f"  {done.records} records hold",
@@ -73,6 +78,7 @@ def tell(done: Round) -> None:
 
 async def chaos(folder: Path, seed: int, minutes: float, out: Path | None) -> tuple[list[Round], str | None]:
     """Rounds for so many minutes; with what broke, if anything did."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the harness's own clients lose their broker too
     kafka = Kafka().start()
     rounds: list[Round] = []
     chance = random.Random(seed)
@@ -124,12 +130,13 @@ def main() -> int:
     parser.add_argument("--table", type=Path, default=TABLE)
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # the harness's own clients lose their broker too
     folder = Path(tempfile.mkdtemp(prefix="newswire-chaos-"))
     rounds, broken = asyncio.run(chaos(folder, options.seed, options.minutes, options.out))
     add_row(options.table, options.seed, options.minutes, rounds, broken)
+    late = ", ".join(str(done.number) for done in rounds if done.late)
     print(f"{len(rounds)} rounds, {'the guarantee holds' if broken is None else f'BROKEN: {broken}'}")
-    if broken is not None:
+    print(f"progress {f'LATE in round {late}' if late else 'within its goal in each of them'}")
+    if broken is not None or late:
         print(f"logs: {folder}", file=sys.stderr)
         return 1
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Each fault of the table strikes the running service; after each one the whole guarantee is checked.
+"""Each fault of the table strikes the running service; after each one it makes progress and keeps the whole guarantee.
 
 The seed is printed; NEWSWIRE_TEST_SEED sets it. `make chaos` does the same for as long as one likes.
 """
@@ -29,14 +29,17 @@ from tests.crash.service import service_under_test
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 
+# Other tests run beside this one, on two cores: there a start takes twice as long. `make chaos` has the goal itself.
+GOAL = 2 * AFTER_KILL
+
 ROUNDS = (
-    *(Fault("one process killed", 0, kill_one, AFTER_KILL) for _ in range(4)),
+    *(Fault("one process killed", 0, kill_one, GOAL) for _ in range(4)),
     Fault("broker killed", 0, kill_broker, AFTER_BROKER),
-    *(Fault("rebalance", 0, rebalance, AFTER_KILL) for _ in range(2)),
-    Fault("zombie", 0, zombie, AFTER_KILL),
+    *(Fault("rebalance", 0, rebalance, GOAL) for _ in range(2)),
+    Fault("zombie", 0, zombie, GOAL),
     Fault("broker unreachable", 0, partial(unreachable, longest=6.0), AFTER_BROKER),
-    Fault("state folder lost", 0, lose_state, AFTER_KILL),
-    Fault("disk full", 0, fill_disk, AFTER_KILL),
+    Fault("state folder lost", 0, lose_state, GOAL),
+    Fault("disk full", 0, fill_disk, GOAL),
 )
 
 
@@ -47,10 +50,10 @@ async def test_the_guarantee_holds_through_every_fault(
     print(f"seed {seed}")
     rounds = random.Random(seed).sample(ROUNDS, len(ROUNDS))
     async with service_under_test(own_kafka(), namespace, tmp_path, seed) as (service, verifier):
-        done = None
+        done = []
         for number, fault in enumerate(rounds, 1):
-            done = await one_round(service, verifier, fault, number)
-            tell(done)
-        assert done is not None
-        assert done.records > 500
-        assert done.strays > 0
+            done.append(await one_round(service, verifier, fault, number))
+            tell(done[-1])
+        assert done[-1].records > 500
+        assert done[-1].strays > 0
+        assert not [each for each in done if each.late]

@@ -70,6 +70,29 @@ async def test_a_thousand_articles_that_waited_for_one_come_out_though_the_worke
     assert [json.loads(value)["sequence"] for value in enriched] == list(range(1, len(records) + 1))
 
 
+async def test_a_worker_that_stands_still_is_killed_and_its_work_goes_on(
+    kafka: Any, namespace: str, tmp_path: Path
+) -> None:
+    settings = wire_settings(namespace, tmp_path, kafka.bootstrap_servers, run={"stall_seconds": 10.0})
+    records = [article(number, f"{number} ships in harbour {number}").encode() for number in range(1, 41)]
+    async with connect(settings) as connection, running_service(settings, connection, ["cluster"]) as service:
+        await produce(settings, "analyzed", records[:20])
+        await read_topic(settings, "outcomes", count=20)
+        async with aiohttp.ClientSession() as session:
+            await _healthy(session, f"http://127.0.0.1:{service.port}/health")
+        (before,) = service.processes
+        assert before.pid is not None
+        os.kill(before.pid, signal.SIGSTOP)
+        await produce(settings, "analyzed", records[20:])
+        await ended(service, before.name, before.pid)
+        (after,) = service.processes
+        assert (after.restarts, after.last_exit) == (before.restarts + 1, -signal.SIGKILL)
+        outcomes = await read_topic(settings, "outcomes", count=len(records))
+        enriched = await read_topic(settings, "enriched")
+    assert len(outcomes) == len(records)
+    assert [json.loads(value)["sequence"] for value in enriched] == list(range(1, len(records) + 1))
+
+
 async def test_analyzers_on_other_hosts_change_nothing_but_the_speed(
     kafka: Any, namespace: str, tmp_path: Path
 ) -> None:

@@ -271,6 +271,11 @@ class Bench:
         self._feeding = False
         await self._tasks[0]
 
+    def feed_again(self) -> None:
+        """Feed on, after stop_feeding()."""
+        self._feeding = True
+        self._tasks[0] = asyncio.create_task(self._feed())
+
     async def finish(self, seconds: float = 60.0) -> Findings:
         """Stop feeding, let the workers catch up if they can within `seconds`, end them, and check the topics."""
         await self.stop_feeding()
@@ -292,7 +297,7 @@ class Bench:
         )
         await producer.start()
         try:
-            began, sent = time.monotonic(), []
+            began, sent = time.monotonic() - self.fed / self._rate, []
             while self._feeding:
                 while self.fed < (time.monotonic() - began) * self._rate:
                     key = b"k%d" % (self.fed * 7919 % 700)

@@ -200,6 +200,24 @@ async def test_a_stuck_process_ends_itself(
         assert (await bench.finish()).faults == 0
 
 
+async def test_an_idle_process_whose_event_loop_stands_still_ends_itself(
+    kafka: Any, namespace: str, tmp_path: Path
+) -> None:
+    async with bench_on(kafka, namespace, tmp_path) as bench:
+        stuck = bench.start("a", stall_seconds=5.0)
+        await bench.caught_up()
+        await bench.stop_feeding()
+        await bench.caught_up()
+        await bench.pause(0.5, 1.0)  # nothing is to be done any more, so that only the loop is overdue
+        stuck.send(signal.SIGUSR1)
+        assert await stuck.ended() == FATAL
+        assert "the event loop stood still for more than 5 s" in bench.log
+        bench.feed_again()
+        await bench.caught_up()
+        assert (await bench.finish()).faults == 0
+        assert bench.exits == [("a", FATAL)]
+
+
 async def test_two_processes_on_one_state_folder(kafka: Any, namespace: str, tmp_path: Path) -> None:
     async with bench_on(kafka, namespace, tmp_path) as bench:
         held = RocksStore(bench.state_dir("a") / f"{namespace}.s.0")

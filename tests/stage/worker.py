@@ -24,7 +24,8 @@ class WorkerSpec:
 
     It stops itself (SIGSTOP) when it passes the hook point `pause_at` the `pause_count`th time, raises at record
     `raise_at`, blocks for ever at record `block_at`, waits for ever at record `wait_at`, kills itself at record
-    `kill_at` while that has fewer than three attempts. With `ticks` it counts in each partition and reads nothing.
+    `kill_at` while that has fewer than three attempts. SIGUSR1 blocks its event loop for ever.
+    With `ticks` it counts in each partition and reads nothing.
     A `static` worker is called `instance` in the group, or else `name`, which is its owner's name too.
     With `disk_room` no file of it may grow beyond so many bytes over the log's size. `own_ids` is the negative control:
     a transactional id per worker, which fences nobody.
@@ -144,6 +145,7 @@ async def _run(spec: WorkerSpec) -> None:
     app = StageApp(f"{spec.namespace}-{spec.name}")
     stage = Stage(app, spec.config(), hook=_Pauses(spec.pause_at, spec.pause_count))
     out, new, attempts = spec.config().outputs
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, time.sleep, 3600)
 
     @stage.agent
     async def agent(batches: AsyncIterable[Batch]) -> None:

@@ -1,4 +1,4 @@
-"""State expires by event time: over many windows neither rows nor local files nor memory grow."""
+"""State expires by event time: over many windows neither rows nor local files nor the indexes in memory grow."""
 
 import random
 from collections import Counter
@@ -62,6 +62,7 @@ class Wire:
     """The three steps with state, each over a store on disk, committed a batch at a time."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.stores = {stage: RocksStore(folder / stage) for stage in ("prepare", "deduplicate", "cluster")}
         self.open()
 
@@ -90,14 +91,29 @@ class Wire:
             self.states[stage] = Overlay(store, 1_000_000)
 
     def sizes(self) -> Counter[str]:
-        """Rows by stage and kind, and what the indexes hold."""
+        """Rows by stage and kind, what the indexes hold, and the bytes of either."""
         kinds = Counter(
             f"{stage}/{key[:6].decode(errors='replace') if stage == 'cluster' else key[:1].decode()}"
             for stage, store in self.stores.items()
             for key, _ in store.scan(b"")
         )
-        memory = {"texts": len(self.deduplicate._index), "stories": self.cluster.open_stories}
-        return kinds + Counter(memory)
+        memory = {
+            "texts": len(self.deduplicate._index),
+            "bytes of texts": self.deduplicate._index.nbytes,
+            "stories": self.cluster.open_stories,
+            "keys of stories": len(self.cluster._index._terms),
+        }
+        return kinds + Counter(memory) + self._bytes_of_rows()
+
+    def _bytes_of_rows(self) -> Counter[str]:
+        """By stage: the files with its rows, written out and merged, and what is in the log only."""
+        sizes = Counter[str]()
+        for stage, store in self.stores.items():
+            store._db.flush(True)
+            store._db.compact_range(None, None)
+            for pattern in ("*.sst", "*.log"):
+                sizes[f"{stage}/bytes"] += sum(file.stat().st_size for file in (self.folder / stage).glob(pattern))
+        return sizes
 
     def _passed_on(self, stage: str, result: Result) -> Iterator[Source]:
         count_result(self.states[stage], result)
@@ -114,7 +130,7 @@ def wire(tmp_path: Path) -> Iterator[Wire]:
         store.close()
 
 
-def test_rows_and_indexes_stop_growing_once_the_window_is_full(wire: Wire) -> None:
+def test_rows_files_and_indexes_stop_growing_once_the_window_is_full(wire: Wire) -> None:
     chance = random.Random(3)
     measured = []
     for number in range(12 * WINDOW):
@@ -133,6 +149,7 @@ def test_rows_and_indexes_stop_growing_once_the_window_is_full(wire: Wire) -> No
     assert last["prepare/a"] <= 1.5 * WINDOW
     assert last["deduplicate/t"] <= 1.5 * WINDOW
     assert last["texts"] <= last["deduplicate/t"], "the index holds a text without a row"
+    assert all(last[f"{stage}/bytes"] > 0 for stage in wire.stores), "no file was written"
     assert last["stories"] == sum(1 for _ in wire.stores["cluster"].scan(STORY))
     # What a restart makes of the rows is what was there: nothing is kept in memory alone.
     before = wire.sizes()
