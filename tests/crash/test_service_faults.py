@@ -29,7 +29,7 @@ from tests.crash.service import service_under_test
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(600)]
 
-# Other tests run beside this one, on two cores: there a start takes twice as long. `make chaos` has the goal itself.
+# Twice the goal that `make chaos` holds the service to: other tests run beside this one, often on two cores.
 GOAL = 2 * AFTER_KILL
 
 ROUNDS = (
