@@ -61,6 +61,12 @@ class RocksStore:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._db = self._open()
+            try:
+                self.position, self.fresh_at = self._read_cache_row()
+            except StateReadFailed:
+                self._db.close()
+                self._db = self._open()  # which wipes what is corrupt
+                self.position, self.fresh_at = self._read_cache_row()
         except BlockingIOError:
             os.close(self._lock)
             raise StateLocked(
@@ -70,7 +76,6 @@ class RocksStore:
         except BaseException:
             os.close(self._lock)
             raise
-        self.position, self.fresh_at = self._read_cache_row()
 
     def get(self, key: bytes) -> bytes | None:
         """The row, or None."""
@@ -161,8 +166,8 @@ class RocksStore:
 
     def _open(self) -> Any:
         if self._corrupt.exists():
-            self._wipe_corrupt(self._corrupt.read_text(encoding="utf-8"))
-            self._corrupt.unlink()
+            self._wipe_corrupt(self._guard(lambda: self._corrupt.read_text(encoding="utf-8")))
+            self._guard(self._corrupt.unlink)
         try:
             return Rdict(str(self._path), _options(self._memory))
         except Exception as error:  # rocksdict raises nothing more special
@@ -173,10 +178,11 @@ class RocksStore:
 
     def _wipe_corrupt(self, error: str) -> None:
         _log.warning("state cache corrupt, wiped", path=str(self._path), error=error)
-        self._guard(lambda: shutil.rmtree(self._path, ignore_errors=not self._path.exists()))
+        if self._path.exists():
+            self._guard(lambda: shutil.rmtree(self._path))
 
     def _read_cache_row(self) -> tuple[int, float]:
-        row = self._db.get(_CACHE_ROW)
+        row = self.get(_CACHE_ROW)
         if row is None:
             return 0, 0.0
         fields = json.loads(row)

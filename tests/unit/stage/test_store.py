@@ -131,16 +131,16 @@ def test_a_corrupt_folder_is_wiped(tmp_path: Path) -> None:
     second.close()
 
 
-def damaged(folder: Path) -> RocksStore:
-    """A store of 20,000 rows at position 7 with a damaged block in the middle of its file."""
+def damaged(folder: Path, part: float = 0.5) -> RocksStore:
+    """A store of 20,000 rows at position 7 with a block damaged at this part of its file, the middle one by default."""
     store = RocksStore(folder)
     with store.bulk():
         store.apply({b"k%06d" % n: os.urandom(100) for n in range(20_000)}, 7, 1.0)
     store.close()
     (file,) = folder.glob("*.sst")
     content = bytearray(file.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 50] = bytes(byte ^ 0xFF for byte in content[middle : middle + 50])
+    place = int(len(content) * part)
+    content[place : place + 50] = bytes(byte ^ 0xFF for byte in content[place : place + 50])
     file.write_bytes(content)
     return RocksStore(folder)
 
@@ -167,6 +167,13 @@ def test_what_cannot_be_read_is_never_taken_for_the_end_and_wiped_at_the_next_op
     last = RocksStore(tmp_path / "state")
     assert (last.get(b"a"), last.position) == (b"1", 1)
     last.close()
+
+
+def test_a_folder_without_a_readable_position_is_wiped_at_once(tmp_path: Path) -> None:
+    store = damaged(tmp_path / "state", 0.0)
+    assert (store.get(b"k000000"), store.position) == (None, 0)
+    store.apply({b"a": b"1"}, 1, 0.0)
+    store.close()
 
 
 def test_a_read_that_fails_otherwise_leaves_the_folder_as_it_is(tmp_path: Path) -> None:
