@@ -22,14 +22,41 @@ from newswire.pipeline.broker.record import choose_ports
 _CHUNK = 1 << 20
 
 
+class HeldPort:
+    """A port on loopback that is kept from other processes until whom it is for listens there.
+
+    It listens: a socket that is only bound does not keep out those who bind with SO_REUSEADDR, as brokers do.
+    """
+
+    def __init__(self) -> None:
+        self._holder: socket.socket | None = None
+        while self._holder is None:
+            self.number = choose_ports(None)[0]
+            with suppress(OSError):  # another process was faster
+                self.hold()
+
+    def hold(self) -> None:
+        """Keep the port. Raises OSError when another has it."""
+        if self._holder is None:
+            self._holder = socket.create_server(("127.0.0.1", self.number))
+
+    def release(self) -> None:
+        """Let the port go."""
+        if self._holder is not None:
+            self._holder.close()
+            self._holder = None
+
+
 class Proxy:
     """Forwards TCP connections on 127.0.0.1 to an upstream server, in one of four modes; it begins with passing.
 
-    `port` is where it listens, the same through every mode (chosen if not given).
+    `port` is where it listens, the same through every mode (chosen if not given); it is held before and afterwards.
     """
 
-    def __init__(self, upstream_host: str, upstream_port: int, port: int | None = None) -> None:
-        self.port = port if port is not None else choose_ports(None)[0]
+    def __init__(self, upstream_host: str, upstream_port: int, port: HeldPort | None = None) -> None:
+        self._held = port or HeldPort()
+        self.port = self._held.number
+        self._kept = port is not None
         self._upstream = upstream_host, upstream_port
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -69,6 +96,8 @@ class Proxy:
         assert self._accepting is not None
         self._close()
         await asyncio.wait([self._accepting, *self._links])
+        if self._kept:
+            self._held.hold()
         if not self._accepting.cancelled():
             self._accepting.result()  # raises what kept it from listening
 
@@ -90,6 +119,7 @@ class Proxy:
         if former is not None and not former.done():
             await asyncio.wait([former])
         loop = asyncio.get_running_loop()
+        self._held.release()
         with socket.create_server(("127.0.0.1", self.port), backlog=100) as listener:
             listener.setblocking(False)
             while True:
@@ -133,8 +163,8 @@ class Door:
     """A listener of a broker: clients that come in by it are told to come through a proxy on `proxy_port`."""
 
     name: str
-    port: int
-    proxy_port: int
+    port: HeldPort
+    proxy_port: HeldPort
 
 
 class ProxiedBroker(EmbeddedBroker):
@@ -146,21 +176,25 @@ class ProxiedBroker(EmbeddedBroker):
 
     def __init__(self, state_dir: Path, doors: int) -> None:
         super().__init__(state_dir)
-        self.doors = tuple(Door(f"DOOR{number}", *choose_ports(None)) for number in range(doors))
+        self.doors = tuple(Door(f"DOOR{number}", HeldPort(), HeldPort()) for number in range(doors))
 
     def proxy(self, number: int = 0) -> Proxy:
         """The proxy before a door; enter it once at a time."""
         door = self.doors[number]
-        return Proxy("127.0.0.1", door.port, door.proxy_port)
+        return Proxy("127.0.0.1", door.port.number, door.proxy_port)
 
     def _write_properties(self, name: str, data: Path, ports: tuple[int, int]) -> Path:
         path = super()._write_properties(name, data, ports)
         added = {
-            "listeners": "".join(f",{door.name}://127.0.0.1:{door.port}" for door in self.doors),
-            "advertised.listeners": "".join(f",{door.name}://127.0.0.1:{door.proxy_port}" for door in self.doors),
+            "listeners": "".join(f",{door.name}://127.0.0.1:{door.port.number}" for door in self.doors),
+            "advertised.listeners": "".join(
+                f",{door.name}://127.0.0.1:{door.proxy_port.number}" for door in self.doors
+            ),
             "listener.security.protocol.map": "".join(f",{door.name}:PLAINTEXT" for door in self.doors),
         }
         lines = [line + added.get(line.partition("=")[0], "") for line in path.read_text(encoding="utf-8").splitlines()]
         lines += [f"listener.name.{door.name.lower()}.num.network.threads=1" for door in self.doors]
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        for door in self.doors:
+            door.port.release()  # the broker, which is started now, binds it
         return path

@@ -1,6 +1,7 @@
 """The proxy that the outages are made with does what it says, to bytes and to a Kafka client."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +9,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.conftest import Kafka
-from tests.proxy import Proxy
+from tests.proxy import HeldPort, Proxy
 from tests.stage.harness import create_topics, read_all
 
 
@@ -66,6 +67,32 @@ async def test_a_connection_to_no_server_ends() -> None:
     async with Proxy("127.0.0.1", gone.port) as proxy:
         reader, _ = await asyncio.open_connection("127.0.0.1", proxy.port)
         assert await reader.read() == b""
+
+
+async def test_nobody_else_is_given_its_port() -> None:
+    held = HeldPort()
+
+    def taken() -> bool:
+        """Whether it is taken for one who binds as a broker does."""
+        with socket.socket() as other:
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                other.bind(("127.0.0.1", held.number))
+            except OSError:
+                return True
+            return False
+
+    assert taken()
+    async with echo() as upstream:
+        for _ in range(2):
+            async with Proxy("127.0.0.1", upstream.port, held) as proxy:
+                reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+                writer.write(b"passes")
+                assert await reader.readexactly(6) == b"passes"
+                writer.close()
+            assert taken()
+    held.release()
+    assert not taken()
 
 
 @pytest.mark.broker
