@@ -15,10 +15,10 @@ class StateFormat(NamedTuple):
 STATE_FORMATS: Final = MappingProxyType(
     {
         "collect": StateFormat(1, 1),
-        "prepare": StateFormat(1, 1),
-        "deduplicate": StateFormat(2, 1),
+        "prepare": StateFormat(2, 1),
+        "deduplicate": StateFormat(3, 1),
         "analyze": StateFormat(1, 1),
-        "cluster": StateFormat(5, 1),
+        "cluster": StateFormat(6, 1),
     }
 )
 """The formats of the stages' rows, the ledger's counters included.

@@ -11,7 +11,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
-from newswire.pipeline.ledger.counters import count, count_hour
+from newswire.pipeline.ledger.counters import count, count_feed_hour, count_hour
 from newswire.pipeline.state import State
 from newswire.schemas import DeadLetter, Outcome
 from newswire.schemas.common import Record
@@ -120,6 +120,7 @@ def count_result(state: State, result: Result) -> None:
     count(state, result.feed, result.counts)
     for hour, counts in result.hours:
         count_hour(state, hour, counts)
+        count_feed_hour(state, result.feed, hour, counts)
 
 
 def _as_text(value: bytes | None) -> tuple[str | None, Literal["text", "base64"]]:

@@ -8,6 +8,8 @@ import signal
 import time
 from collections import Counter
 from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,6 +105,20 @@ async def test_it_balances_at_every_moment_though_workers_are_killed(
             hour = entry.hour.isoformat()[:13]
             theirs = [o for o in outcomes if o["outcome"] == "emitted" and o["observed_at"][:13] == hour]
             assert entry.outcomes["emitted"] == len(theirs)
+    assert any(entry.under_way for ledger in readings for rows in ledger.feed_hours.entries.values() for entry in rows)
+    since = last.feed_hours.since
+    assert since is not None
+    recent = [o for o in outcomes if o["observed_at"] and datetime.fromisoformat(o["observed_at"]) >= since]
+    assert len(recent) > len(lines) // 2
+    for name in ("emitted", "updated", "duplicate", "seen"):  # the others may have no time of their own
+        assert Counter(
+            {
+                (feed, entry.hour.isoformat()[:13]): entry.outcomes[name]
+                for feed, entries in last.feed_hours.entries.items()
+                for entry in entries
+                if entry.hour is not None and entry.outcomes[name]
+            }
+        ) == Counter((o["feed_url"], o["observed_at"][:13]) for o in recent if o["outcome"] == name)
 
     await without_the_topic(settings, last, monkeypatch)
 
@@ -124,7 +140,9 @@ async def without_the_topic(settings: Settings, last: Ledger, monkeypatch: pytes
 
         table = LogReader.table
         monkeypatch.setattr(LogReader, "table", only_the_topic)
-        assert await ledger_of(settings) == last
+        found = await ledger_of(settings)
+        assert found.feed_hours.entries == {}, "they are replaced within two days, and not brought there"
+        assert replace(found, feed_hours=last.feed_hours) == last
 
 
 def kill(service: Service, name: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 
 from newswire.pipeline.connection import Connection
-from newswire.pipeline.ledger.counters import COUNTED
+from newswire.pipeline.ledger.counters import COUNTED, RECENT
 from newswire.pipeline.settings import Settings
 from newswire.pipeline.stage import StageConfig
 from newswire.pipeline.stage.config import STORE_MEMORY, StoreMemory
@@ -108,6 +108,7 @@ def stage_config(worker: Worker, role: str) -> StageConfig:
         stall_seconds=settings.run.stall_seconds,
         ledger=settings.topic("ledger"),
         ledger_rows=(*COUNTED, *LEDGER_ROWS.get(role, ())),
+        ledger_recent=RECENT,
         store_memory=STORE_MEMORIES.get(role, STORE_MEMORY),
         client_options=worker.connection.options,
     )

@@ -1,4 +1,4 @@
-"""`newswire ledger`: what was collected and how it ended, per feed or per hour, and in all."""
+"""`newswire ledger`: what was collected and how it ended, by feed and hour, and in all."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.cli.common import with_settings
 from newswire.pipeline.cli.subscribe import MomentType
 from newswire.pipeline.cli.verify import verify_wire
-from newswire.pipeline.ledger.balance import OUTCOMES, Entry, Ledger, Named
+from newswire.pipeline.ledger.balance import OUTCOMES, Entry, Ledger, Named, summed
 from newswire.pipeline.ledger.counters import HOUR_MS
 from newswire.pipeline.ledger.hours import HourEntry, name_of
 from newswire.pipeline.ledger.read import read_ledger
@@ -38,22 +38,45 @@ class Wanted:
     feed: str | None = None
     since: datetime | None = None
 
+    @property
+    def paired(self) -> bool:
+        """Whether it takes the counters by feed and hour, which are kept for the newest hours."""
+        return self.since is not None if self.by == "feed" else self.feed is not None
+
+    @property
+    def first(self) -> datetime | None:
+        """When the first hour asked for begins: that which holds `since`."""
+        return None if self.since is None else from_ms(to_ms(self.since) // HOUR_MS * HOUR_MS)
+
+    def is_beyond(self, ledger: Ledger) -> bool:
+        """Whether articles are asked for whose feed and hour are not kept together."""
+        first, since = self.first, ledger.feed_hours.since
+        if first is None or since is None or since <= first:
+            return False
+        return any(entry.hour is None or first <= entry.hour < since for entry in ledger.hours)
+
     def feeds(self, ledger: Ledger) -> tuple[Entry, ...]:
-        """The feeds asked for."""
-        return tuple(entry for entry in ledger.feeds if self.feed is None or entry.feed == self.feed)
+        """The feeds asked for; those that have articles since then."""
+        if self.since is None:
+            return tuple(entry for entry in ledger.feeds if self.feed is None or entry.feed == self.feed)
+        sums = ((name, self._recent(entries)) for name, entries in ledger.feed_hours.entries.items())
+        return tuple(
+            summed(name, entries) for name, entries in sums if entries and (self.feed is None or name == self.feed)
+        )
 
     def hours(self, ledger: Ledger) -> tuple[HourEntry, ...]:
-        """The hours asked for; an hour that began before `since` and holds it is among them."""
-        if self.since is None:
-            return ledger.hours
-        first = from_ms(to_ms(self.since) // HOUR_MS * HOUR_MS)
-        return tuple(entry for entry in ledger.hours if entry.hour is not None and entry.hour >= first)
+        """The hours asked for."""
+        return self._recent(ledger.hours if self.feed is None else ledger.feed_hours.entries.get(self.feed, ()))
+
+    def _recent(self, entries: Iterable[HourEntry]) -> tuple[HourEntry, ...]:
+        first = self.first
+        return tuple(entry for entry in entries if first is None or (entry.hour is not None and entry.hour >= first))
 
 
 @click.command(name="ledger")
 @click.option("--by", type=click.Choice(("feed", "hour")), help="A row for each feed (the default) or for each hour.")
-@click.option("--feed", help="Only the row of the feed with this URL.")
-@click.option("--since", type=MomentType(), help="Only the hours from this time on (observed_at).")
+@click.option("--feed", help="Only the feed with this URL.")
+@click.option("--since", type=MomentType(), help="Only what was observed in the hours from this time on.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of a table.")
 @click.option("--verify", is_flag=True, help="Compare every record on the topics with what `enrich` makes of raw.")
 @click.option("--trust-analysis", is_flag=True, help="With --verify: take the encoder's work as it is recorded.")
@@ -67,11 +90,13 @@ def command(
     verify: bool,
     trust_analysis: bool,
 ) -> None:
-    """Say what was collected and how it ended, per feed or per hour and in all; exit 1 when it does not balance.
+    """Say what was collected and how it ended, by feed and hour and in all; exit 1 when it does not balance.
 
     collected = emitted + updated + duplicate + seen + rejected + dead + in flight, where in flight is counted from
     the stages' positions. May be called while the service runs. Hours are those of observed_at, in UTC; the newest 90
-    days are kept apart. What is missing is named by its article's id, as far back as raw reaches.
+    days are kept apart. The newest 48 hours are kept for each feed: --feed with --by hour gives those of one feed,
+    --since with --by feed a row for each feed since then. What is missing is named by its article's id, as far back as
+    raw reaches.
 
     With --verify, everything that stands on the topics is compared with the oracle, `enrich` over the same raw records,
     instead: each raw record's one outcome, the same records once, the same bytes, numbers and stories, nothing from
@@ -85,16 +110,14 @@ def command(
     if trust_analysis:
         raise click.UsageError("--trust-analysis belongs to --verify")
     wanted = Wanted(by or ("feed" if since is None else "hour"), feed, since)
-    if wanted.by == "hour" and feed is not None:
-        raise click.UsageError("feeds and hours are counted apart: --feed does not go with --by hour or --since")
-    if wanted.by == "feed" and since is not None:
-        raise click.UsageError("feeds are counted from the beginning: --since goes with --by hour")
     try:
         ledger = asyncio.run(_read(settings))
     except BrokerError as error:
         raise click.ClickException(str(error)) from None
-    if feed is not None and not wanted.feeds(ledger):
+    if feed is not None and all(entry.feed != feed for entry in ledger.feeds):
         raise click.ClickException(f"nothing was collected from {feed!r} (newswire ledger tells all feeds)")
+    if wanted.paired and wanted.is_beyond(ledger):
+        raise click.ClickException(f"each feed's hours are counted {_reach(ledger)}, not from {since}")
     if as_json:
         click.echo(orjson.dumps(as_object(ledger, settings.namespace, wanted)).decode())
     elif sys.stdout.isatty():
@@ -126,6 +149,8 @@ def as_object(ledger: Ledger, namespace: str, wanted: Wanted) -> dict[str, Any]:
         "missing": [_named_object(one) for one in ledger.missing],
         "repeated": [_named_object(one) for one in ledger.repeated],
     }
+    if wanted.paired:
+        found["feed_hours_since"] = ledger.feed_hours.since and format_time(ledger.feed_hours.since)
     if wanted.by == "hour":
         found["hours_complete"] = ledger.hours_complete
         found["hours"] = [
@@ -190,9 +215,15 @@ def _cells(name: str, entry: Entry | HourEntry) -> tuple[str, ...]:
     return name, *map(str, (entry.collected, *(entry.outcomes[kind] for kind in OUTCOMES), entry.under_way))
 
 
+def _reach(ledger: Ledger) -> str:
+    return f"from {name_of(ledger.feed_hours.since)} on" if ledger.feed_hours.since else "from the next article on"
+
+
 def _caption(ledger: Ledger, wanted: Wanted) -> str | None:
     told = [f"{number} at {hop}" for hop, number in ledger.total.in_flight.items() if number]
     lines = ["in flight: " + ", ".join(told)] if told else []
     if wanted.by == "hour" and not ledger.hours_complete:
         lines.append("what was counted before newswire knew of hours is in no hour")
+    if wanted.paired:
+        lines.append(f"each feed's hours are counted {_reach(ledger)}")
     return "\n".join(lines) or None

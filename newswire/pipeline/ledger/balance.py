@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import get_args
 
+from newswire.pipeline.ledger.feed_hours import FeedHours, StageFeedHours, feed_hour_faults, feed_hours
 from newswire.pipeline.ledger.hours import STAGES as HOUR_STAGES
 from newswire.pipeline.ledger.hours import HourEntry, StageHours, hour_entries, hour_faults
 from newswire.schemas.outcomes import OutcomeKind
@@ -32,7 +33,8 @@ class StageBook:
 
     `counts`: its counters. `records`: how many records its position says it took (None: it never began).
     `waiting`: rows that it holds back (cluster). `released`: how many numbers its sequence has let go (cluster).
-    `offsets`: the next input offset of each partition. `hours`: its counters by hour, `newest` the newest of them.
+    `offsets`: the next input offset of each partition. `hours`: its counters by hour, `newest` the newest of them,
+    `feed_hours` those of a feed by hour.
     """
 
     counts: Counts = field(default_factory=lambda: MappingProxyType({}))
@@ -42,22 +44,22 @@ class StageBook:
     offsets: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     hours: StageHours = field(default_factory=lambda: MappingProxyType({}))
     newest: int | None = None
+    feed_hours: StageFeedHours = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
 class Books:
     """All that a ledger is made of: the stages at one moment of the log, and `raw` from there on.
 
-    `backlog`: articles by feed that stand in `raw` and prepare has not taken (retries are not among them), and
-    `backlog_hours` the same by hour. `written`: how many each writer says it put into `raw`, by the writer's name and
-    feed. `faults`: what was wrong in reading.
+    `backlog`: articles by feed and hour that stand in `raw` and prepare has not taken (retries are not among them).
+    `written`: how many each writer says it put into `raw`, by the writer's name and feed. `faults`: what was wrong in
+    reading.
     """
 
     stages: Mapping[str, StageBook]
-    backlog: Mapping[str, int]
+    backlog: Mapping[tuple[str, int], int] = field(default_factory=lambda: MappingProxyType({}))
     written: Mapping[str, Mapping[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     faults: tuple[str, ...] = ()
-    backlog_hours: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,9 @@ class Ledger:
     """The entries by feed, their sum, the strays, and every identity that does not hold.
 
     `hours`: the entries by hour; `hours_complete` is false where a stage has counted articles without their hour,
-    before it knew of hours. Where it does not balance: `missing` are records without an outcome that are not in flight,
-    `repeated` those with more than one, `searched` the positions between which both were looked for.
+    before it knew of hours. `feed_hours`: each feed's entries by hour, of the newest hours. Where it does not balance:
+    `missing` are records without an outcome that are not in flight, `repeated` those with more than one, `searched` the
+    positions between which both were looked for.
     """
 
     feeds: tuple[Entry, ...]
@@ -108,6 +111,7 @@ class Ledger:
     missing: tuple[Named, ...] = ()
     repeated: tuple[Named, ...] = ()
     searched: tuple[int, int] | None = None
+    feed_hours: FeedHours = field(default_factory=FeedHours)
 
     @property
     def balanced(self) -> bool:
@@ -118,12 +122,16 @@ class Ledger:
 def balance(books: Books) -> Ledger:
     """Draw up the ledger and check every identity. Pure."""
     names = {feed for book in books.stages.values() for feed in book.counts}
+    backlog: Counter[str] = Counter()
+    for (feed, _), number in books.backlog.items():
+        backlog[feed] += number
     # strays are counted for no feed, and a feed of nothing but strays is none
-    feeds = sorted(feed for feed in names | set(books.backlog) if _has_articles(books, feed))
-    entries = tuple(_entry(feed, [feed], books) for feed in feeds)
-    total = _entry(None, feeds, books)
+    feeds = sorted(feed for feed in names | set(backlog) if feed in backlog or _has_articles(books, feed))
+    entries = tuple(_entry(feed, [feed], books, backlog[feed]) for feed in feeds)
+    total = _entry(None, feeds, books, backlog.total())
     strays = sum(row.get("stray", 0) for book in books.stages.values() for row in book.counts.values())
     hours, complete = _hours(books)
+    pairs = _feed_hours(books)
     faults = [
         *books.faults,
         *_stage_faults(books, feeds),
@@ -131,31 +139,53 @@ def balance(books: Books) -> Ledger:
         *(fault for entry in entries for fault in _entry_faults(entry)),
         *_total_faults(total),
         *(hour_faults(hours) if complete else ()),
+        *(feed_hour_faults(pairs) if complete else ()),
         *_writer_faults(books, entries),
     ]
-    return Ledger(entries, total, strays, tuple(faults), hours, complete)
+    return Ledger(entries, total, strays, tuple(faults), hours, complete, feed_hours=pairs)
+
+
+def summed(feed: str, hours: Iterable[HourEntry]) -> Entry:
+    """Some hours of a feed as one entry."""
+    outcomes, in_flight, collected = Counter[str](), Counter[str](), 0
+    for entry in hours:
+        outcomes.update(entry.outcomes)
+        in_flight.update(entry.in_flight)
+        collected += entry.collected
+    return Entry(feed, collected, outcomes, in_flight)
 
 
 def _hours(books: Books) -> tuple[tuple[HourEntry, ...], bool]:
-    stages = {stage: books.stages.get(stage, StageBook()) for stage in HOUR_STAGES}
-    newest = max((book.newest for book in stages.values() if book.newest is not None), default=None)
+    stages, newest = _hour_books(books)
     hours = {stage: book.hours for stage, book in stages.items()}
+    backlog: Counter[int] = Counter()
+    for (_, hour), number in books.backlog.items():
+        backlog[hour] += number
     complete = all(
         sum(row.get("in", 0) for row in book.hours.values()) == sum(row.get("in", 0) for row in book.counts.values())
         for book in stages.values()
     )
-    return hour_entries(hours, newest, books.backlog_hours, OUTCOMES), complete
+    return hour_entries(hours, newest, backlog, OUTCOMES), complete
+
+
+def _feed_hours(books: Books) -> FeedHours:
+    stages, newest = _hour_books(books)
+    pairs = {stage: book.feed_hours for stage, book in stages.items()}
+    return feed_hours(pairs, {stage: book.hours for stage, book in stages.items()}, newest, books.backlog, OUTCOMES)
+
+
+def _hour_books(books: Books) -> tuple[dict[str, StageBook], int | None]:
+    """The stages that count hours, and the newest hour that any of them has seen."""
+    stages = {stage: books.stages.get(stage, StageBook()) for stage in HOUR_STAGES}
+    return stages, max((book.newest for book in stages.values() if book.newest is not None), default=None)
 
 
 def _has_articles(books: Books, feed: str) -> bool:
-    return feed in books.backlog or any(
-        set(book.counts.get(feed, ())) - {"stray"} for name, book in books.stages.items() if name in STAGES
-    )
+    return any(set(book.counts.get(feed, ())) - {"stray"} for name, book in books.stages.items() if name in STAGES)
 
 
-def _entry(feed: str | None, feeds: Iterable[str], books: Books) -> Entry:
+def _entry(feed: str | None, feeds: Iterable[str], books: Books, backlog: int) -> Entry:
     sums = {stage: _sum(books, stage, feeds) for stage in STAGES}
-    backlog = sum(books.backlog.get(name, 0) for name in feeds)
     prepare, deduplicate, analyze, cluster = (sums[stage] for stage in STAGES)
     retried = {outcome: prepare[f"retried_{outcome}"] for outcome in OUTCOMES}
     outcomes = {name: sum(sums[stage][name] for stage in STAGES) - retried[name] for name in OUTCOMES}

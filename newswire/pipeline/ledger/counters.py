@@ -1,4 +1,4 @@
-"""The counters that each stage keeps beside its state, a row a feed and a row an hour, so that the ledger reads no log.
+"""The counters that each stage keeps beside its state, by feed, by hour and by both, so that the ledger reads no log.
 
 `in` counts records taken (retries too), `out` records passed on to the next stage, and each outcome those that
 ended here. `retried_dead`, `retried_emitted` and `retried_updated` count records sent round again, by the outcome
@@ -7,6 +7,10 @@ it holds back, `held`), which the ledger checks.
 
 Feeds and hours are counted apart: 500 feeds over 90 days have 2,700 rows so, and a million as pairs. An hour is one of
 event time (UTC). A stage keeps the HOURS_KEPT newest hours that it has seen; what is older is counted as `earlier`.
+
+The pairs of a feed and an hour are counted for the FEED_HOURS_KEPT newest hours: each feed has so many places, and an
+hour takes the place of the one so long before it, so that nothing has to be deleted. Hours that were counted before
+there were these rows are those whose feeds do not sum up (see ledger/feed_hours.py).
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,10 +23,14 @@ from newswire.pipeline.state import State
 
 PREFIX = b"#count/"
 HOUR = b"#hour/"
+FEED_HOUR = b"#feed-hour/"
 COUNTED = (PREFIX, HOUR)
-"""What the keys of all counter rows begin with."""
+"""What the keys of the counter rows begin with that stand for all time."""
+RECENT = (FEED_HOUR,)
+"""What the keys of the counter rows begin with that are replaced within FEED_HOURS_KEPT."""
 
 HOURS_KEPT = 90 * 24
+FEED_HOURS_KEPT = 48
 HOUR_MS = 3_600_000
 FEED_MAX = 1_000
 """Bytes of a feed's name in its key: the rows of 500 articles, each of another feed, fit in one batch of records."""
@@ -30,18 +38,21 @@ FEED_MAX = 1_000
 _EARLIER = HOUR + b"earlier"
 _NEWEST = HOUR + b"newest"
 _DIGEST = 16
+_SHORT_DIGEST = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Counters:
     """The counters of one stage, by feed and by hour (hours since 1970; None is what is earlier than all kept).
 
-    `newest` is the newest hour that the stage has seen, None before the first article.
+    `newest` is the newest hour that the stage has seen, None before the first article. `feed_hours` are the counters of
+    a feed by hour; older hours than the kept ones may be among them, but not all of those.
     """
 
     feeds: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     hours: Mapping[int | None, Mapping[str, int]] = field(default_factory=dict)
     newest: int | None = None
+    feed_hours: Mapping[str, Mapping[int, Mapping[str, int]]] = field(default_factory=dict)
 
 
 def count(state: State, feed: str, counts: Mapping[str, int]) -> None:
@@ -61,6 +72,17 @@ def count_hour(state: State, hour: int, counts: Mapping[str, int]) -> None:
         key = _new_hour(state, hour)
         kept = state.get(key)
     _add(state, key, kept, counts)
+
+
+def count_feed_hour(state: State, feed: str, hour: int, counts: Mapping[str, int]) -> None:
+    """Add counts to a feed's row of an hour, unless a newer hour has its place."""
+    if not counts:
+        return
+    key = FEED_HOUR + _feed_digest(feed) + b"/%d" % (hour % FEED_HOURS_KEPT)
+    kept = state.get(key)
+    since, row = orjson.loads(kept) if kept else (hour, {})
+    if since <= hour:
+        state.put(key, orjson.dumps((hour, _added(row if since == hour else {}, counts))))
 
 
 def hour_of(milliseconds: int) -> int:
@@ -89,21 +111,37 @@ def read_counts(rows: Iterable[tuple[bytes, bytes]]) -> dict[str, dict[str, int]
 def read_counters(rows: Iterable[tuple[bytes, bytes]]) -> Counters:
     """All counters, from the rows of a stage's state or changelog (other rows are passed over)."""
     kept = list(rows)
+    feeds = read_counts(kept)
+    names = {_feed_digest(feed): feed for feed in feeds}
     hours: dict[int | None, dict[str, int]] = {}
+    feed_hours: dict[str, dict[int, dict[str, int]]] = {}
     newest: int | None = None
     for key, value in kept:
         if key == _NEWEST:
             newest = int(value)
         elif key.startswith(HOUR):
             hours[None if key == _EARLIER else int(key[len(HOUR) :])] = orjson.loads(value)
-    return Counters(read_counts(kept), hours, newest)
+        elif key.startswith(FEED_HOUR):
+            feed = names.get(key[len(FEED_HOUR) :].partition(b"/")[0])
+            if feed is not None:
+                hour, row = orjson.loads(value)
+                feed_hours.setdefault(feed, {})[hour] = row
+    return Counters(feeds, hours, newest, feed_hours)
 
 
 def _add(state: State, key: bytes, kept: bytes | None, counts: Mapping[str, int]) -> None:
-    row: dict[str, int] = orjson.loads(kept) if kept else {}
+    state.put(key, orjson.dumps(_added(orjson.loads(kept) if kept else {}, counts)))
+
+
+def _added(row: dict[str, int], counts: Mapping[str, int]) -> dict[str, int]:
     for name, number in counts.items():
         row[name] = row.get(name, 0) + number
-    state.put(key, orjson.dumps(row))
+    return row
+
+
+def _feed_digest(feed: str) -> bytes:
+    """A feed in the keys of its hours, which are many: 64 bits of its SHA-256, as hexadecimal digits."""
+    return sha256(feed_key(feed)).hexdigest()[: 2 * _SHORT_DIGEST].encode()
 
 
 def _hour_key(hour: int) -> bytes:

@@ -38,6 +38,11 @@ class HourEntry:
         """Collected articles that neither ended nor are under way (negative: too many did)."""
         return self.collected - sum(self.outcomes.values()) - self.under_way
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether it has an article: an hour whose only article was retried into another one has none left."""
+        return bool(self.collected or any(self.outcomes.values()) or self.under_way)
+
 
 def hour_entries(
     stages: Mapping[str, StageHours], newest: int | None, backlog: Mapping[int, int], outcomes: Iterable[str]
@@ -55,22 +60,26 @@ def hour_entries(
     hours = {hour for row in rows.values() for hour in row} | set(waiting)
     kinds = tuple(outcomes)
     entries = (
-        _entry(hour, {stage: row.get(hour, Counter()) for stage, row in rows.items()}, waiting[hour], kinds)
+        hour_entry(hour, {stage: row.get(hour, Counter()) for stage, row in rows.items()}, waiting[hour], kinds)
         for hour in sorted(hours, key=lambda hour: (hour is not None, hour or 0))
     )
-    # an hour whose only article was retried into another one has none left
-    return tuple(entry for entry in entries if entry.collected or any(entry.outcomes.values()) or entry.under_way)
+    return tuple(entry for entry in entries if entry.holds_any)
 
 
 def hour_faults(entries: Iterable[HourEntry]) -> Iterable[str]:
     """Every identity of an hour that does not hold."""
     for entry in entries:
-        name = name_of(entry.hour)
-        for hop, number in entry.in_flight.items():
-            if number < 0:
-                yield f"hour {name}: {-number} more articles were taken from {hop} than were put there"
-        if entry.difference:
-            yield f"hour {name}: {entry.difference} collected articles have no outcome and are not in flight"
+        yield from faults_of(entry)
+
+
+def faults_of(entry: HourEntry) -> Iterable[str]:
+    """Every identity of one hour that does not hold."""
+    name = name_of(entry.hour)
+    for hop, number in entry.in_flight.items():
+        if number < 0:
+            yield f"hour {name}: {-number} more articles were taken from {hop} than were put there"
+    if entry.difference:
+        yield f"hour {name}: {entry.difference} collected articles have no outcome and are not in flight"
 
 
 def name_of(hour: datetime | None) -> str:
@@ -78,7 +87,10 @@ def name_of(hour: datetime | None) -> str:
     return "earlier" if hour is None else hour.strftime("%Y-%m-%dT%H:%MZ")
 
 
-def _entry(hour: int | None, rows: Mapping[str, Counter[str]], waiting: int, outcomes: tuple[str, ...]) -> HourEntry:
+def hour_entry(
+    hour: int | None, rows: Mapping[str, Counter[str]], waiting: int, outcomes: tuple[str, ...]
+) -> HourEntry:
+    """The entry of one hour from its counters in each of STAGES and the articles of it that wait in `raw`. Pure."""
     prepare, deduplicate, cluster = (rows[stage] for stage in STAGES)
     retried = {outcome: prepare[f"retried_{outcome}"] for outcome in outcomes}
     in_flight = {

@@ -88,6 +88,13 @@ class LogReader:
 
         The end is the last stable offset: of a transaction each batch of records is read whole or not at all.
         """
+        async for chunk in self._chunks(partition, since, until):
+            for record in chunk:
+                yield record
+
+    async def _chunks(
+        self, partition: TopicPartition, since: int | None = None, until: int | None = None
+    ) -> AsyncIterator[list[Any]]:
         consumer = self._consumer
         consumer.assign([partition])
         end = (await consumer.end_offsets([partition]))[partition] if until is None else until
@@ -95,9 +102,8 @@ class LogReader:
         consumer.seek(partition, position)
         while position < end:
             read = await consumer.getmany(partition, timeout_ms=WAIT_MS, max_records=CHUNK)
-            for record in read.get(partition, ()):
-                if record.offset < end:
-                    yield record
+            chunk = read.get(partition, [])
+            yield chunk if not chunk or chunk[-1].offset < end else [one for one in chunk if one.offset < end]
             position = await consumer.position(partition)
 
     async def record_at(self, partition: TopicPartition, offset: int) -> Any | None:
@@ -111,13 +117,15 @@ class LogReader:
     async def table(self, partition: TopicPartition, wanted: Callable[[bytes], bool]) -> dict[bytes, bytes]:
         """The newest value of each wanted key of a compacted topic; removed keys are left out."""
         rows: dict[bytes, bytes] = {}
-        async for record in self.records(partition):
-            if record.key is None or not wanted(record.key):
-                continue
-            if record.value is None:
-                rows.pop(record.key, None)
-            else:
-                rows[record.key] = record.value
+        async for chunk in self._chunks(partition):
+            for record in chunk:
+                key, value = record.key, record.value
+                if key is None or not wanted(key):
+                    continue
+                if value is None:
+                    rows.pop(key, None)
+                else:
+                    rows[key] = value
         return rows
 
 

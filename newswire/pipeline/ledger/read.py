@@ -10,7 +10,7 @@ from typing import Any
 
 from newswire.pipeline.broker.topics import LEDGER_READ_MS
 from newswire.pipeline.ledger.balance import STAGES, Books, Ledger, StageBook, balance
-from newswire.pipeline.ledger.counters import COUNTED, feed_key, hour_of, read_counters
+from newswire.pipeline.ledger.counters import COUNTED, RECENT, feed_key, hour_of, read_counters
 from newswire.pipeline.ledger.log import LogReader, open_reader
 from newswire.pipeline.ledger.search import INPUTS, search
 from newswire.pipeline.stage.ledger import row_key
@@ -60,10 +60,10 @@ async def read_books(reader: LogReader, namespace: str) -> Books:
     """
     written, stages = await _read_stages(reader, namespace)
     deadline = time.monotonic() + SETTLE_SECONDS
-    backlog, hours, settled = await _read_backlog(reader, namespace, stages["prepare"], deadline)
+    backlog, settled = await _read_backlog(reader, namespace, stages["prepare"], deadline)
     faults = [*await _deleted(reader, namespace, stages), *await _vanished(reader, namespace, stages, deadline)]
     # behind another writer's open transaction stands what cannot be seen yet: nothing can be said of the writers
-    return Books(stages, backlog, written if settled else {}, tuple(faults), hours)
+    return Books(stages, backlog, written if settled else {}, tuple(faults))
 
 
 async def _read_stages(reader: LogReader, namespace: str) -> tuple[dict[str, Mapping[str, int]], dict[str, StageBook]]:
@@ -130,12 +130,13 @@ async def _read_stage(
 
 
 def _is_counted(key: bytes) -> bool:
-    return key.startswith((*COUNTED, HELD)) or key in (POSITION_KEY, NEXT)
+    return key.startswith((*COUNTED, *RECENT, HELD)) or key in (POSITION_KEY, NEXT)
 
 
 def _book(partitions: Mapping[int, Rows]) -> StageBook:
     sums: dict[str, Counter[str]] = {}
     hours: dict[int | None, Mapping[str, int]] = {}
+    feed_hours: dict[str, Mapping[int, Mapping[str, int]]] = {}
     newest: int | None = None
     records: int | None = None
     offsets: dict[int, int] = {}
@@ -146,33 +147,32 @@ def _book(partitions: Mapping[int, Rows]) -> StageBook:
             sums.setdefault(feed, Counter()).update(row)
         # the stages that count hours have one partition
         hours, newest = {**hours, **counters.hours}, counters.newest if newest is None else newest
+        feed_hours = {**feed_hours, **counters.feed_hours}
         if POSITION_KEY in rows:
             position = InputPosition.decode(rows[POSITION_KEY])
             records = (records or 0) + position.records
             offsets[number] = position.offset
         waiting += int(rows[WAITING]) if WAITING in rows else sum(key.startswith(HELD) for key in rows)
         released += int(rows[NEXT]) - 1 if NEXT in rows else 0
-    return StageBook(sums, records, waiting, released, offsets, hours, newest)
+    return StageBook(sums, records, waiting, released, offsets, hours, newest, feed_hours)
 
 
 async def _read_backlog(
     reader: LogReader, namespace: str, prepare: StageBook, deadline: float
-) -> tuple[dict[str, int], dict[int, int], bool]:
-    """The articles of `raw` that prepare has not taken, by feed and by hour, and whether all that stands there is seen.
+) -> tuple[dict[tuple[str, int], int], bool]:
+    """The articles of `raw` that prepare has not taken, by feed and hour, and whether all that stands there is seen.
 
     What has no hour of its own is counted where prepare stands.
     """
-    feeds: Counter[str] = Counter()
-    hours: Counter[int] = Counter()
+    backlog: Counter[tuple[str, int]] = Counter()
     settled = True
     for partition in reader.partitions(f"{namespace}.raw"):
         settled = await reader.settle(partition, deadline)
         async for record in reader.records(partition, prepare.offsets.get(0)):
             waits = _waits(record.value, prepare.newest or 0)
             if waits is not None:
-                feeds[waits[0]] += 1
-                hours[waits[1]] += 1
-    return dict(feeds), dict(hours), settled
+                backlog[waits] += 1
+    return dict(backlog), settled
 
 
 async def _deleted(reader: LogReader, namespace: str, stages: Mapping[str, StageBook]) -> list[str]:

@@ -31,7 +31,8 @@ class StageConfig:
     the same instance_id does not take the first one's place.
     `fetch_wait_ms` is how long the broker holds a fetch that finds nothing; what else that client asks waits behind it.
     `cache_max_age_s` must be well below the changelog's delete.retention.ms. `ledger` is a compacted topic with one
-    partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too.
+    partition: the rows whose keys begin with one of `ledger_rows`, and the position, are written there too. So
+    are those that begin with one of `ledger_recent`, but not anew when a partition is opened: they are replaced soon.
     `state_version` is that of the format of the state's rows: a state of a later one, or of one before `state_oldest`,
     is refused. `number` reads from a record's value what orders records that came in one millisecond on several
     partitions; it raises nothing. Raises ValueError on settings that contradict each
@@ -60,6 +61,7 @@ class StageConfig:
     cache_max_age_s: float = 20 * 3600
     ledger: str | None = None
     ledger_rows: tuple[bytes, ...] = ()
+    ledger_recent: tuple[bytes, ...] = ()
     state_version: int = 1
     state_oldest: int = 1
     number: Callable[[bytes | None], int] | None = None

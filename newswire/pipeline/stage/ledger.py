@@ -33,7 +33,7 @@ def changed_rows(
     rows = [
         OutputRecord(row_key(config.name, partition, position.life, key), value)
         for key, value in writes.items()
-        if key.startswith(config.ledger_rows)
+        if key.startswith((*config.ledger_rows, *config.ledger_recent))
     ]
     if POSITION_KEY in writes:
         rows.append(OutputRecord(position_key(config.name, partition), writes[POSITION_KEY]))
@@ -43,6 +43,6 @@ def changed_rows(
 def standing_rows(
     config: StageConfig, partition: int, position: InputPosition, store: StateStore
 ) -> list[OutputRecord]:
-    """All rows of the state that belong on the ledger's topic."""
+    """All rows of the state that belong on the ledger's topic for longer than a short time."""
     rows = {key: value for prefix in config.ledger_rows for key, value in store.scan(prefix)}
     return changed_rows(config, partition, position, {**rows, POSITION_KEY: position.encode()})

@@ -75,7 +75,7 @@ class Simulation:
         stages = {stage: StageBook(self.counts[stage], self.records[stage]) for stage in STAGES}
         released = self.sum("cluster", "emitted") + self.sum("cluster", "updated")
         stages["cluster"] = replace(stages["cluster"], waiting=len(self.topics["held"]), released=released)
-        backlog = Counter(feed for feed, retried in self.topics["raw"] if retried is None)
+        backlog = Counter((feed, 0) for feed, retried in self.topics["raw"] if retried is None)
         wrote = {feed: row["out"] for feed, row in self.counts["collect"].items()}
         return Books(stages, backlog, {"collect": wrote})
 

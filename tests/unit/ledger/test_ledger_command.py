@@ -1,6 +1,7 @@
 """What `newswire ledger` prints: by feed and by hour, as a table and as JSON, and what it says of faults."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from newswire.pipeline.cli import ledger as module
 from newswire.pipeline.ledger.balance import OUTCOMES, Entry, Ledger, Named
+from newswire.pipeline.ledger.feed_hours import FeedHours
 from newswire.pipeline.ledger.hours import HourEntry
 from newswire.pipeline.settings import Settings
 
@@ -98,16 +100,51 @@ def test_hours_since_a_time(shown: list[Ledger], since: str, hours: list[str]) -
     assert [row["hour"] for row in found["hours"]] == hours
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        ("--by", "hour", "--feed", "x"),
-        ("--since", "2026-02-01", "--feed", "x"),
-        ("--by", "feed", "--since", "2026-02-01"),
-        ("--since", "soon"),
-    ],
-)
-def test_what_does_not_go_together_is_a_usage_error(shown: list[Ledger], options: tuple[str, ...]) -> None:
+A, B = "https://a.example/", "https://b.example/"
+
+
+def paired(since: datetime | None) -> Ledger:
+    """A ledger of seven hours whose feeds are counted by hour from `since` on."""
+    hours = tuple(hour(datetime(2026, 2, 1, number, tzinfo=UTC), number) for number in range(1, 8))
+    pairs = {A: (hours[4], hours[6]), B: (hours[5],)}
+    return replace(BALANCED, hours=hours, feed_hours=FeedHours(since, pairs))
+
+
+def test_the_hours_of_a_feed(shown: list[Ledger]) -> None:
+    shown[0] = paired(datetime(2026, 2, 1, 5, tzinfo=UTC))
+    lines = call("--feed", A, "--by", "hour").stdout.splitlines()
+    assert [line.split("\t")[:2] for line in lines[1:-1]] == [
+        ["2026-02-01T05:00Z", "5"],
+        ["2026-02-01T07:00Z", "7"],
+        ["in all", "5"],
+    ]
+    found = json.loads(call("--feed", A, "--since", "2026-02-01T06:30:00Z", "--json").stdout)
+    assert [(row["hour"], row["emitted"]) for row in found["hours"]] == [("2026-02-01T07:00:00Z", 7)]
+    assert found["feed_hours_since"] == "2026-02-01T05:00:00Z"
+
+
+def test_the_feeds_since_a_time(shown: list[Ledger]) -> None:
+    shown[0] = paired(datetime(2026, 2, 1, 5, tzinfo=UTC))
+    found = json.loads(call("--by", "feed", "--since", "2026-02-01T05:59:00Z", "--json").stdout)
+    assert [(row["feed"], row["collected"], row["emitted"]) for row in found["feeds"]] == [(A, 12, 12), (B, 6, 6)]
+    lines = call("--by", "feed", "--since", "2026-02-01T07:00:00Z").stdout.splitlines()
+    assert [line.split("\t")[:2] for line in lines[1:-1]] == [[A, "7"], ["in all", "5"]]
+    lines = call("--by", "feed", "--since", "2026-02-01T07:00:00Z", "--feed", B).stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines[1:-1]] == ["in all"]
+
+
+def test_hours_of_a_feed_that_are_not_kept_are_refused(shown: list[Ledger]) -> None:
+    shown[0] = paired(datetime(2026, 2, 1, 5, tzinfo=UTC))
+    for options in (("--by", "feed", "--since", "2026-02-01T04:00:00Z"), ("--feed", A, "--since", "2026-02-01")):
+        result = call(*options)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "each feed's hours are counted from 2026-02-01T05:00Z on, not from 2026-02-01" in result.stderr
+    shown[0] = paired(datetime(2026, 2, 1, 1, tzinfo=UTC))
+    assert call("--by", "feed", "--since", "2026-01-01").exit_code == 0, "there is nothing before"
+
+
+@pytest.mark.parametrize("options", [("--since", "soon"), ("--trust-analysis",)])
+def test_what_cannot_be_asked_is_a_usage_error(shown: list[Ledger], options: tuple[str, ...]) -> None:
     assert call(*options).exit_code == 2
 
 
