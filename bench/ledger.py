@@ -268,7 +268,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=500)
     parser.add_argument("--feeds", type=int, default=500)
     parser.add_argument("--waiting", type=int, default=1_000)
-    parser.add_argument("--rate", type=int, default=100, help="articles a second that the service takes meanwhile")
+    parser.add_argument("--rate", type=int, default=200, help="articles a second that the service takes meanwhile")
     parser.add_argument("--readings", type=int, default=10, help="calls of the command meanwhile")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()

@@ -18,6 +18,7 @@ class Findings:
     repeated: int
     foreign: int
     wrong_first: int
+    wrong_ballast: int
     bad_sequence: int
     out_of_order: int
     new_lost: int
@@ -50,6 +51,7 @@ def check(raw: Log, out: Log, new: Log, rows: Mapping[int, Mapping[bytes, bytes]
         total["foreign"] += len(seen.keys() - expected.keys())
         known = [(record, expected[record["n"]]) for record in got if record["n"] in expected]
         total["wrong_first"] += sum(record["first"] != right["first"] for record, right in known)
+        total["wrong_ballast"] += sum(record.get("ballast") != right.get("ballast") for record, right in known)
         total["bad_sequence"] += sum(record["seq"] != right["seq"] for record, right in known)
         order = list(expected)
         total["out_of_order"] += sum(

@@ -145,7 +145,8 @@ class Worker:
 class Bench:
     """Topics, a feeder, workers and a count of the output, in one namespace; `async with` one.
 
-    `doors` gives workers, by name, an address of their own at which they find the broker.
+    `doors` gives workers, by name, an address of their own at which they find the broker. With `ballast` each record
+    writes a row of so many bytes besides.
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class Bench:
         changelog: Mapping[str, str] | None = None,
         doors: Mapping[str, str] | None = None,
         replicas: int = 1,
+        ballast: int = 0,
         **spec: Any,
     ) -> None:
         self.bootstrap_servers = bootstrap_servers
@@ -173,6 +175,7 @@ class Bench:
         self._changelog = changelog or {}
         self._doors = doors or {}
         self._replicas = replicas
+        self._ballast = {"ballast": ballast} if ballast else {}
         self._instances: dict[str, str] = {}
         self._rate = rate
         self._feeding = True
@@ -301,7 +304,7 @@ class Bench:
             while self._feeding:
                 while self.fed < (time.monotonic() - began) * self._rate:
                     key = b"k%d" % (self.fed * 7919 % 700)
-                    value = json.dumps({"n": self.fed}).encode()
+                    value = json.dumps({"n": self.fed, **self._ballast}).encode()
                     sent.append(await producer.send(self.topic("raw"), value, key=key))
                     self.fed += 1
                 await asyncio.sleep(0.02)

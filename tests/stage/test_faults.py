@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from newswire.pipeline.broker.embedded import EmbeddedBroker
+from newswire.pipeline.stage.config import StoreMemory
 from tests.conftest import DOORS, Kafka
 from tests.stage.checker import Findings
 from tests.stage.harness import COMPACTING, Bench
@@ -32,6 +33,7 @@ ROUNDS = int(os.environ.get("NEWSWIRE_TEST_ROUNDS", 5))
 LONG_ROUNDS = max(1, ROUNDS // 5)  # of those that take long
 AT_ONCE = 6
 FENCED = 70
+SMALL = StoreMemory(64 << 10, 256 << 10)
 
 
 @dataclass
@@ -91,6 +93,24 @@ async def lost_folders(bench: Bench) -> None:
         await bench.caught_up()
         await bench.end("a", bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
         shutil.rmtree(bench.state_dir("a"))
+
+
+async def outgrown(bench: Bench) -> None:
+    """A state many times as large as what a store may keep in memory: kills, clean ends and lost folders."""
+    for turn in range(ROUNDS):
+        bench.start("a")
+        await bench.caught_up()
+        await bench.pause(0.05, 1.5)
+        await bench.end("a", bench.random.choice([signal.SIGKILL, signal.SIGTERM]))
+        if turn % 2:
+            shutil.rmtree(bench.state_dir("a"))
+        bench.start("a")
+        await bench.pause(0.0, 1.5)
+        await bench.end("a", signal.SIGKILL)
+    bench.start("a")
+    await bench.caught_up()
+    held = sum(file.stat().st_size for file in bench.state_dir("a").rglob("*") if file.is_file())
+    assert held > 50 * SMALL.shared, held
 
 
 async def rebalances(bench: Bench, signum: int) -> None:
@@ -197,6 +217,9 @@ SERIES = {
     "kill, state in memory, changelog compacted": Series(kills, {"changelog": COMPACTING}),
     "term": Series(stops, {"state_dir": Path()}),
     "state folder deleted": Series(lost_folders, {"state_dir": Path(), "static": True}),
+    "state larger than memory": Series(
+        outgrown, {"state_dir": Path(), "static": True, "ballast": 32_000, "store_memory": SMALL}
+    ),
     "rebalance": Series(partial(rebalances, signum=signal.SIGTERM), {"state_dir": Path()}),
     "rebalance by kill": Series(partial(rebalances, signum=signal.SIGKILL)),
     "zombie": Series(zombies, {"state_dir": Path()}, fenced=1),

@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from newswire.pipeline.stage import Batch, Partition, Stage, StageApp, StageConfig, run_stages
+from newswire.pipeline.stage.config import STORE_MEMORY, StoreMemory
 from tests.full_disk import limit_files
 from tests.stage.model import decide
 
@@ -54,6 +55,7 @@ class WorkerSpec:
     max_record_bytes: int = 1_000_000
     stall_seconds: float = 60.0
     work_seconds: float | None = None
+    store_memory: StoreMemory = STORE_MEMORY
 
     def config(self) -> "Config":
         """The stage's settings."""
@@ -74,6 +76,7 @@ class WorkerSpec:
             max_record_bytes=self.max_record_bytes,
             stall_seconds=self.stall_seconds,
             work_seconds=self.work_seconds,
+            store_memory=self.store_memory,
             id_suffix=f"-{self.name}" if self.own_ids else "",
         )
 
