@@ -15,7 +15,7 @@ from tests.stage.harness import Bench
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(900)]
 
-ROUNDS = int(os.environ.get("NEWSWIRE_TEST_ROUNDS", 2))
+ROUNDS = int(os.environ.get("NEWSWIRE_TEST_ROUNDS", 3))
 PROGRESS = 60.0  # seconds from a broker's death until all that was fed before has come out, at most
 FATAL = 70
 
