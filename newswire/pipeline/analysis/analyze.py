@@ -122,7 +122,7 @@ class Analyzer:
     def name(self) -> str:
         """Model, instruction set, decoder, and what finds entities or topics in its place.
 
-        Such as "news-encoder-2 int8 avx512_vnni decoder-3".
+        Such as "news-encoder-2 int8 avx512_vnni decoder-4".
         """
         others = [
             f" {what} {model.name}"

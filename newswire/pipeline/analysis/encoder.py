@@ -12,6 +12,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -140,7 +141,7 @@ class Encoder:
     def tokenize(self, text: str) -> Tokens:
         """Sub-tokens of a text without special ones. The text must hold no lone surrogates."""
         encoding = self._tokenizer.encode(text, add_special_tokens=False)
-        offsets = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2)
+        offsets = np.fromiter(chain.from_iterable(encoding.offsets), dtype=np.int64).reshape(-1, 2)
         return Tokens(np.array(encoding.ids, dtype=np.int64), offsets[:, 0], offsets[:, 1])
 
     def read(self, ids: Integers) -> Reading:

@@ -38,7 +38,7 @@ _STRAIGHT = "\"'`´"
 _EDGE = frozenset(",;:!?…·•–—-−*_/\\|<>=~^‑‒―、。，；：！？・؛،؟।") | frozenset(_STRAIGHT)
 _ABBREVIATION = re.compile(r"(?:^|[\s.])[^\W\d_]{1,5}\.$")
 
-DECODER = "decoder-3"
+DECODER = "decoder-4"
 """Another one with every change of what is made of the same logits: records name it with their model, so that a
 verification makes no analysis again that another decoder made."""
 SHARED = 0.7
@@ -118,7 +118,7 @@ def _unpaired(text: str) -> bool:
 
 def _full_stop(text: str) -> bool:
     """Whether the text ends with a full stop that ends a sentence, not an abbreviation ("U.S.", "Inc.")."""
-    return text[-1] == "." and "." not in text[:-1] and not _ABBREVIATION.search(text)
+    return text[-1] == "." and not _ABBREVIATION.search(text)
 
 
 def clean(text: str, start: int, end: int) -> tuple[int, int]:
@@ -193,24 +193,32 @@ def agree(fields: Sequence[Words]) -> list[Words]:
 
     Shared are the types and O; whether a word begins a span or goes on with one is left to its place.
     """
-    places: dict[str, list[tuple[int, int]]] = {}
-    for number, words in enumerate(fields):
-        for place, (start, end) in enumerate(zip(words.starts.tolist(), words.ends.tolist(), strict=True)):
-            if words.text[start].isupper():
-                places.setdefault(words.text[start:end], []).append((number, place))
-    shared = [words.tags.copy() for words in fields]
-    for found in places.values():
-        if len(found) > 1:
-            own = np.array([fields[number].tags[place] for number, place in found])
-            types = _types(own)
-            mixed = np.maximum(types, _LEAST) ** (1 - SHARED) * np.maximum(types.mean(0), _LEAST) ** SHARED
-            ratio = mixed / mixed.sum(1, keepdims=True) / np.maximum(types, _LEAST)
-            own[:, 0] *= ratio[:, 0]
-            own[:, 1::2] *= ratio[:, 1:]
-            own[:, 2::2] *= ratio[:, 1:]
-            for (number, place), tags in zip(found, own, strict=True):
-                shared[number][place] = tags
-    return [replace(words, tags=tags) for words, tags in zip(fields, shared, strict=True)]
+    places: dict[str, list[int]] = {}
+    first = 0
+    for words in fields:
+        text = words.text
+        for place, (start, end) in enumerate(zip(words.starts.tolist(), words.ends.tolist(), strict=True), first):
+            if text[start].isupper():
+                places.setdefault(text[start:end], []).append(place)
+        first += len(words.starts)
+    groups = [found for found in places.values() if len(found) > 1]
+    if not groups:
+        return list(fields)
+    tags = np.concatenate([words.tags for words in fields])
+    # All words' occurrences at once, one word's after another's: an array of its own for each took 0.4 ms an article.
+    order, sizes = np.array([place for found in groups for place in found]), np.array(list(map(len, groups)))
+    own = tags[order]
+    types = _types(own)
+    means = np.add.reduceat(types, np.cumsum(sizes) - sizes, axis=0) / sizes[:, None]
+    known = np.maximum(types, _LEAST)
+    mixed = known ** (1 - SHARED) * np.repeat(np.maximum(means, _LEAST) ** SHARED, sizes, axis=0)
+    ratio = mixed / mixed.sum(1, keepdims=True) / known
+    own[:, 0] *= ratio[:, 0]
+    own[:, 1::2] *= ratio[:, 1:]
+    own[:, 2::2] *= ratio[:, 1:]
+    tags[order] = own
+    parts = np.split(tags, np.cumsum([len(words.starts) for words in fields])[:-1])
+    return [replace(words, tags=part) for words, part in zip(fields, parts, strict=True)]
 
 
 def decode(words: Words) -> list[Span]:
@@ -227,7 +235,8 @@ def decode(words: Words) -> list[Span]:
         start, end = clean(words.text, int(words.starts[first]), int(words.ends[last]))
         if any(map(str.isalnum, words.text[start:end])):
             kind = (tags[first] + 1) // 2
-            spans.append(Span(start, end, kind, float(types[first : last + 1, kind].mean())))
+            own = types[first, kind] if first == last else types[first : last + 1, kind].mean()
+            spans.append(Span(start, end, kind, float(own)))
     return spans
 
 
