@@ -99,6 +99,7 @@ def print_entities(analyzer: Analyzer, sets: dict[str, Documents]) -> None:
         if name.startswith("CoNLL"):
             slavic = [one for other, found in sets.items() if "(uk)" in other or "(ru)" in other for one in found]
             variants["headlines alone"] = headlines(documents)
+            variants["headlines alone with a capital on each word"] = rewritten(headlines(documents), titled)
             variants["persons and places transliterated"] = transliterated(documents, slavic)
         figures = (f"{label} {f1_of(analyzer, changed):.1f}" for label, changed in variants.items())
         print(f"    F1 {', '.join(figures)}")

@@ -29,6 +29,8 @@ TAXONOMY_FILE = MODEL_FOLDER.parent / "taxonomy" / "iptc-media-topics.json"
 MAX_TITLE_CHARACTERS = 2_000
 MAX_TEXT_CHARACTERS = 100_000
 MAX_WINDOWS = 160
+SHORT_CHARACTERS = 600
+"""Up to which title and text are read without a title's capitals as well: a longer text tells of its names itself."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
@@ -146,7 +148,8 @@ class Analyzer:
         # Replaced one by one, so that offsets stay: the tokenizer takes no lone surrogates.
         title = _SURROGATE.sub(_REPLACEMENT, title[:MAX_TITLE_CHARACTERS])
         text = _SURROGATE.sub(_REPLACEMENT, text[:MAX_TEXT_CHARACTERS])
-        ways = readings_of(title), readings_of(text)
+        short = len(title) + len(text) <= SHORT_CHARACTERS
+        ways = readings_of(title, short), readings_of(text, short)
         first = self._read(ways[0][0], ways[1][0])
         if first is None:
             return Analysis((), (), EMPTY_EMBEDDING)
@@ -155,7 +158,8 @@ class Analyzer:
         elif max(map(len, ways)) == 1:
             words = first.words
         else:
-            second = self._read(ways[0][-1], ways[1][-1])
+            # Of an article whose headline alone has no case, the text is not read again.
+            second = self._read(*(field[1] if len(field) > 1 else "" for field in ways))
             assert second is not None  # the same characters in another case
             words = [
                 mean_of(one, other) if len(field) > 1 else one

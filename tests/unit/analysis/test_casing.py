@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from newswire.pipeline.analysis import Analyzer
 from newswire.pipeline.analysis.casing import readings_of
+from newswire.pipeline.analysis.encoder import Encoder, Integers, Reading
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,45 @@ def test_names_are_found_in_capitals_and_told_as_they_are_written(analyzer: Anal
     assert {("OLENA BONDAR", "PER"), ("WARSAW", "LOC"), ("KHARKIV", "LOC")} <= found
     small = {entity.text for entity in analyzer.analyze("", "olena bondar left warsaw for kharkiv on monday").entities}
     assert {"olena bondar", "warsaw", "kharkiv"} <= small
+
+
+@pytest.mark.parametrize(
+    ("text", "twice"),
+    [
+        ("Mayor of Kyiv to Meet With US and EU Leaders", True),
+        ("Мер Києва Подав у Відставку", True),
+        ("Mayor of Kyiv to meet with US and EU leaders", False),
+        ("Bürgermeister von Kiew trifft Vertreter der Europäischen Union", False),
+        ("Joe Biden", False),
+        ("The US of It", False),
+    ],
+)
+def test_titles_are_read_without_their_capitals_too_where_it_is_asked_for(text: str, twice: bool) -> None:
+    assert readings_of(text, titles=True) == ((text, text.lower()) if twice else (text,))
+    assert readings_of(text) == (text,)
+
+
+def test_the_text_behind_a_headline_is_not_read_again(analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[int] = []
+    original = Encoder.read
+
+    def count(self: Encoder, ids: Integers) -> Reading:
+        read.append(len(ids))
+        return original(self, ids)
+
+    monkeypatch.setattr(Encoder, "read", count)
+    text = "The mayor of Kyiv met the leaders on Monday. " * 20
+
+    def tokens(title: str, text: str) -> int:
+        read.clear()
+        analyzer.analyze(title, text)
+        return sum(read)
+
+    plain = tokens("", text)
+    assert plain < tokens("OLENA BONDAR LEAVES WARSAW", text) < 1.2 * plain
+    assert plain < tokens("Olena Bondar Leaves Warsaw", text) < 1.1 * plain
+    once, twice = (
+        tokens("Olena Bondar leaves Warsaw today", text[:200]),
+        tokens("Olena Bondar Leaves Warsaw", text[:200]),
+    )
+    assert once < twice < 1.5 * once
