@@ -17,6 +17,7 @@ from newswire.pipeline.broker.errors import BrokerError
 from newswire.pipeline.cli.common import with_settings
 from newswire.pipeline.cli.subscribe import MomentType
 from newswire.pipeline.cli.verify import verify_wire
+from newswire.pipeline.ledger.account import Account
 from newswire.pipeline.ledger.balance import OUTCOMES, Entry, Ledger, Named, summed
 from newswire.pipeline.ledger.counters import HOUR_MS
 from newswire.pipeline.ledger.hours import HourEntry, name_of
@@ -160,7 +161,7 @@ def as_object(ledger: Ledger, namespace: str, wanted: Wanted) -> dict[str, Any]:
     return found
 
 
-def _entry_object(entry: Entry | HourEntry) -> dict[str, Any]:
+def _entry_object(entry: Account) -> dict[str, Any]:
     under_way = {"in_flight": entry.under_way, "in_flight_by_hop": dict(entry.in_flight)}
     return {"collected": entry.collected, **entry.outcomes, **under_way}
 
@@ -211,7 +212,7 @@ def _total(ledger: Ledger) -> tuple[str, ...]:
     return _cells("in all", ledger.total)
 
 
-def _cells(name: str, entry: Entry | HourEntry) -> tuple[str, ...]:
+def _cells(name: str, entry: Account) -> tuple[str, ...]:
     return name, *map(str, (entry.collected, *(entry.outcomes[kind] for kind in OUTCOMES), entry.under_way))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import get_args
 
+from newswire.pipeline.ledger.account import Account
 from newswire.pipeline.ledger.feed_hours import FeedHours, StageFeedHours, feed_hour_faults, feed_hours
 from newswire.pipeline.ledger.hours import STAGES as HOUR_STAGES
 from newswire.pipeline.ledger.hours import HourEntry, StageHours, hour_entries, hour_faults
@@ -63,23 +64,13 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Account):
     """The ledger of one feed, or of all. Outcomes are net of what was retried since."""
 
     feed: str | None
     collected: int
     outcomes: Mapping[str, int]
     in_flight: Mapping[str, int]
-
-    @property
-    def under_way(self) -> int:
-        """All articles in flight."""
-        return sum(self.in_flight.values())
-
-    @property
-    def difference(self) -> int:
-        """Collected articles that neither ended nor are under way (negative: too many did)."""
-        return self.collected - sum(self.outcomes.values()) - self.under_way
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from newswire.pipeline.ledger.account import Account
 from newswire.pipeline.ledger.counters import HOUR_MS, HOURS_KEPT
 from newswire.pipeline.text.dates import from_ms
 
@@ -20,23 +21,13 @@ StageHours = Mapping[int | None, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
-class HourEntry:
+class HourEntry(Account):
     """The ledger of one hour, which begins at `hour` (UTC; None: all that is earlier)."""
 
     hour: datetime | None
     collected: int
     outcomes: Mapping[str, int]
     in_flight: Mapping[str, int]
-
-    @property
-    def under_way(self) -> int:
-        """All articles in flight."""
-        return sum(self.in_flight.values())
-
-    @property
-    def difference(self) -> int:
-        """Collected articles that neither ended nor are under way (negative: too many did)."""
-        return self.collected - sum(self.outcomes.values()) - self.under_way
 
     @property
     def holds_any(self) -> bool:
