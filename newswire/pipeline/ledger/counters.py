@@ -9,11 +9,12 @@ Feeds and hours are counted apart: 500 feeds over 90 days have 2,700 rows so, an
 event time (UTC). A stage keeps the HOURS_KEPT newest hours that it has seen; what is older is counted as `earlier`.
 
 The pairs of a feed and an hour are counted for the FEED_HOURS_KEPT newest hours: each feed has so many places, and an
-hour takes the place of the one so long before it, so that nothing has to be deleted. Hours that were counted before
-there were these rows are those whose feeds do not sum up (see ledger/feed_hours.py).
+hour takes the place of the one so long before it, so that nothing has to be deleted. A feed's newest hour stands in
+the feed's own row until the next one comes: an article changes no more rows than it would without pairs. Hours that
+were counted before there were pairs are those whose feeds do not sum up (see ledger/feed_hours.py).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -37,6 +38,7 @@ FEED_MAX = 1_000
 
 _EARLIER = HOUR + b"earlier"
 _NEWEST = HOUR + b"newest"
+_HOUR = "hour"
 _DIGEST = 16
 _SHORT_DIGEST = 8
 
@@ -75,14 +77,21 @@ def count_hour(state: State, hour: int, counts: Mapping[str, int]) -> None:
 
 
 def count_feed_hour(state: State, feed: str, hour: int, counts: Mapping[str, int]) -> None:
-    """Add counts to a feed's row of an hour, unless a newer hour has its place."""
+    """Add counts to a feed's hour, unless a newer hour has its place."""
     if not counts:
         return
-    key = FEED_HOUR + _feed_digest(feed) + b"/%d" % (hour % FEED_HOURS_KEPT)
+    key = PREFIX + feed_key(feed)
     kept = state.get(key)
-    since, row = orjson.loads(kept) if kept else (hour, {})
-    if since <= hour:
-        state.put(key, orjson.dumps((hour, _added(row if since == hour else {}, counts))))
+    row = orjson.loads(kept) if kept else {}
+    newest, sums = row.get(_HOUR, (hour, {}))
+    if hour < newest:
+        _add_to_place(state, feed, hour, counts)
+        return
+    if hour > newest:
+        _add_to_place(state, feed, newest, sums)
+        sums = {}
+    row[_HOUR] = hour, _added(sums, counts)
+    state.put(key, orjson.dumps(row))
 
 
 def hour_of(milliseconds: int) -> int:
@@ -101,20 +110,20 @@ def feed_key(feed: str) -> bytes:
 
 def read_counts(rows: Iterable[tuple[bytes, bytes]]) -> dict[str, dict[str, int]]:
     """The counters by feed, from the rows of a stage's state or changelog (other rows are passed over)."""
-    return {
-        key[len(PREFIX) :].decode(errors="replace"): orjson.loads(value)
-        for key, value in rows
-        if key.startswith(PREFIX) and value is not None
-    }
+    return {feed: row for feed, row, _ in _feed_rows(rows)}
 
 
 def read_counters(rows: Iterable[tuple[bytes, bytes]]) -> Counters:
     """All counters, from the rows of a stage's state or changelog (other rows are passed over)."""
     kept = list(rows)
-    feeds = read_counts(kept)
+    feeds: dict[str, dict[str, int]] = {}
+    feed_hours: dict[str, dict[int, dict[str, int]]] = {}
+    for feed, row, newest_hour in _feed_rows(kept):
+        feeds[feed] = row
+        if newest_hour is not None:
+            feed_hours[feed] = {newest_hour[0]: newest_hour[1]}
     names = {_feed_digest(feed): feed for feed in feeds}
     hours: dict[int | None, dict[str, int]] = {}
-    feed_hours: dict[str, dict[int, dict[str, int]]] = {}
     newest: int | None = None
     for key, value in kept:
         if key == _NEWEST:
@@ -122,15 +131,34 @@ def read_counters(rows: Iterable[tuple[bytes, bytes]]) -> Counters:
         elif key.startswith(HOUR):
             hours[None if key == _EARLIER else int(key[len(HOUR) :])] = orjson.loads(value)
         elif key.startswith(FEED_HOUR):
-            feed = names.get(key[len(FEED_HOUR) :].partition(b"/")[0])
-            if feed is not None:
+            name = names.get(key[len(FEED_HOUR) :].partition(b"/")[0])
+            if name is not None:
                 hour, row = orjson.loads(value)
-                feed_hours.setdefault(feed, {})[hour] = row
+                feed_hours.setdefault(name, {})[hour] = row
     return Counters(feeds, hours, newest, feed_hours)
 
 
 def _add(state: State, key: bytes, kept: bytes | None, counts: Mapping[str, int]) -> None:
     state.put(key, orjson.dumps(_added(orjson.loads(kept) if kept else {}, counts)))
+
+
+def _add_to_place(state: State, feed: str, hour: int, counts: Mapping[str, int]) -> None:
+    key = FEED_HOUR + _feed_digest(feed) + b"/%d" % (hour % FEED_HOURS_KEPT)
+    kept = state.get(key)
+    since, row = orjson.loads(kept) if kept else (hour, {})
+    if since <= hour:
+        state.put(key, orjson.dumps((hour, _added(row if since == hour else {}, counts))))
+
+
+def _feed_rows(
+    rows: Iterable[tuple[bytes, bytes]],
+) -> Iterator[tuple[str, dict[str, int], tuple[int, dict[str, int]] | None]]:
+    """Each feed's counters, and its newest hour with the counters of that."""
+    for key, value in rows:
+        if key.startswith(PREFIX) and value is not None:
+            row = orjson.loads(value)
+            newest = row.pop(_HOUR, None)
+            yield key[len(PREFIX) :].decode(errors="replace"), row, newest
 
 
 def _added(row: dict[str, int], counts: Mapping[str, int]) -> dict[str, int]:

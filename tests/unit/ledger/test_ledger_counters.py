@@ -100,3 +100,15 @@ def test_a_feed_of_any_length_has_a_key_of_its_own_and_a_bounded_one(feed: str, 
     assert key.decode() == key.decode(errors="replace"), "it is text"
     assert (feed_key(feed + more) == key) == (not more)
     assert feed_key(key.decode()) == key
+
+
+def test_an_article_changes_no_row_but_its_feeds_until_the_next_hour() -> None:
+    state = MemoryState()
+    for _ in range(3):
+        count(state, "a", {"in": 1})
+        count_feed_hour(state, "a", 7, {"in": 1})
+    assert len(list(state.scan(b"#"))) == 1
+    count_feed_hour(state, "a", 8, {"in": 1})
+    count_feed_hour(state, "a", 7, {"in": 1})
+    assert len(list(state.scan(b"#"))) == 2
+    assert counters(state).feed_hours == {"a": {7: {"in": 4}, 8: {"in": 1}}}
