@@ -22,7 +22,7 @@ from newswire.pipeline.analysis.results import (
 )
 from newswire.pipeline.analysis.second_level import VERSION, SecondLevel
 from newswire.pipeline.analysis.spans import DECODER, Words, agree, decode, mean_of, words_of
-from newswire.pipeline.analysis.windows import Window, plan
+from newswire.pipeline.analysis.windows import Window, plan, sentence_starts
 
 TAXONOMY_FILE = MODEL_FOLDER.parent / "taxonomy" / "iptc-media-topics.json"
 # What is read of one article; what lies beyond has no entities. A long article is some 20,000 characters.
@@ -124,7 +124,7 @@ class Analyzer:
     def name(self) -> str:
         """Model, instruction set, decoder, and what finds entities or topics in its place.
 
-        Such as "news-encoder-2 int8 avx512_vnni decoder-4".
+        Such as "news-encoder-2 int8 avx512_vnni decoder-5".
         """
         others = [
             f" {what} {model.name}"
@@ -184,7 +184,9 @@ class Analyzer:
         heading, body = self._encoder.tokenize(title), self._encoder.tokenize(text)
         ids = np.concatenate((heading.ids, body.ids))
         settings = self._encoder.settings
-        windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS)
+        starts = [*first_tokens(heading, sentence_starts(title)), len(heading.ids)]
+        starts += [len(heading.ids) + token for token in first_tokens(body, sentence_starts(text))]
+        windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS, starts)
         if not windows:
             return None
         readings = self._encoder.read_all([ids[window.start : window.end] for window in windows])
@@ -223,6 +225,12 @@ class _Pass:
     words: list[Words]
     readings: list[Reading]
     weights: Doubles
+
+
+def first_tokens(tokens: Tokens, places: list[int]) -> list[int]:
+    """The first sub-token of each of `places`, code points in rising order."""
+    found: list[int] = np.searchsorted(tokens.ends, places, side="right").tolist()
+    return found
 
 
 def _words(field: str, tokens: Tokens, tags: npt.NDArray[np.float32]) -> Words:

@@ -38,7 +38,7 @@ _STRAIGHT = "\"'`´"
 _EDGE = frozenset(",;:!?…·•–—-−*_/\\|<>=~^‑‒―、。，；：！？・؛،؟।") | frozenset(_STRAIGHT)
 _ABBREVIATION = re.compile(r"(?:^|[\s.])[^\W\d_]{1,5}\.$")
 
-DECODER = "decoder-4"
+DECODER = "decoder-5"
 """Another one with every change of what is made of the same logits: records name it with their model, so that a
 verification makes no analysis again that another decoder made."""
 SHARED = 0.7

@@ -1,7 +1,15 @@
 """Windows over a long sequence of sub-tokens: all of it is read, each token where it has the most context."""
 
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+# A sentence's end: an abbreviation is no longer than three letters, or has a capital ("Mr.", "Prof.", "вул.").
+_ENDS = re.compile(r"\s*\n\s*|[.!?…][\"'»”’)\]]*\s+|[。！？]+")
+_LETTERS = 4
+_REACH = 16
+"""How many tokens a cut may stand from its even place, to be where a sentence begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,11 +22,29 @@ class Window:
     last: int
 
 
-def plan(tokens: int, size: int, stride: int, most: int) -> tuple[Window, ...]:
-    """The fewest windows of at most `size` tokens that overlap by `size - stride`, as even as can be; at most `most`.
+def sentence_starts(text: str) -> list[int]:
+    """Where lines and sentences of a text begin, in code points; of sentences those that surely are."""
+    found = []
+    for end in _ENDS.finditer(text):
+        before = text[max(0, end.start() - _LETTERS) : end.start()]
+        sure = text[end.start()] in "。！？" or "\n" in end.group()
+        if sure or (
+            len(before) == _LETTERS
+            and before.isalpha()
+            and before.islower()
+            and not text[end.end() : end.end() + 1].islower()
+        ):
+            found.append(end.end())
+    return found
 
-    Of an overlap, each window keeps the half that is nearer to its middle. Tokens beyond `most` windows are not
-    covered. Raises ValueError for sizes that leave gaps.
+
+def plan(tokens: int, size: int, stride: int, most: int, starts: Sequence[int] = ()) -> tuple[Window, ...]:
+    """The fewest windows of at most `size` tokens, as even as can be; at most `most`.
+
+    Where one of `starts`, tokens at which a sentence begins in rising order, is near, a window begins with it and the
+    one before ends there: nothing is read twice. Elsewhere the two overlap by `size - stride`, and each keeps the half
+    that is nearer to its middle. Tokens beyond `most` windows are not covered. Raises ValueError for sizes that leave
+    gaps.
     """
     if not 0 < stride <= size:
         raise ValueError(f"a stride of {stride} tokens does not fit windows of {size}")
@@ -27,11 +53,22 @@ def plan(tokens: int, size: int, stride: int, most: int) -> tuple[Window, ...]:
     if tokens <= 0:
         return ()
     count = max(1, math.ceil((tokens - overlap) / stride))
-    # Even windows read no token more often than the overlap asks for, where a last full one would.
-    starts = [round(number * (tokens - overlap) / count) for number in range(count)]
-    ends = [*(start + overlap for start in starts[1:]), tokens]
-    cuts = [0, *((left + right) // 2 for left, right in zip(starts[1:], ends[:-1], strict=True)), tokens]
-    return tuple(
-        Window(start, end, first, last)
-        for start, end, first, last in zip(starts, ends, cuts[:-1], cuts[1:], strict=True)
-    )
+    before, after = overlap // 2, overlap - overlap // 2
+    windows, first, start = [], 0, 0
+    for left in range(count - 1, 0, -1):
+        # What the windows to the right can hold, and what this one can, were they to overlap.
+        lowest = tokens - left * stride - after
+        highest = start + size - after
+        even = round(start + (tokens - start + left * overlap) / (left + 1)) - after
+        low, high = max(lowest, even - _REACH, first + 1), min(highest, even + _REACH, tokens - 1)
+        near = [one for one in starts if low <= one <= high]
+        if near:
+            cut = min(near, key=lambda one: abs(one - even))
+            windows.append(Window(start, cut, first, cut))
+            first = start = cut
+        else:
+            cut = min(max(even, lowest, first + 1), highest)
+            windows.append(Window(start, cut + after, first, cut))
+            first, start = cut, cut - before
+    windows.append(Window(start, tokens, first, tokens))
+    return tuple(windows)
