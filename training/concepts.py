@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from newswire.pipeline.analysis.analyze import Analyzer
+from newswire.pipeline.analysis.concepts import NAMES_FILE, VECTORS_FILE, Concept, Doubles
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER
-from newswire.pipeline.analysis.second_level import NAMES_FILE, VECTORS_FILE, Concept, Doubles
 from training.model_files import attribution, write_checksums, write_json
 
 TAXONOMY = Path("iptc") / "cptall-en-GB.json"

@@ -10,8 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from newswire.pipeline.analysis.analyze import Analyzer, Taxonomy
+from newswire.pipeline.analysis.analyze import Analyzer
+from newswire.pipeline.analysis.concepts import Concepts
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
+from newswire.pipeline.analysis.topics import Taxonomy
 from training import thresholds
 from training import topic_data as topics
 from training.archives import unpack
@@ -24,7 +26,7 @@ def open_analyzer(folder: Path) -> Analyzer:
     """An analyzer of the model folder that gives every topic its score."""
     encoder = Encoder.load(folder)
     encoder.settings = dataclasses.replace(encoder.settings, thresholds=(0.0,) * len(encoder.settings.topics))
-    return Analyzer(encoder, Taxonomy.load())
+    return Analyzer(encoder, Taxonomy.load(), Concepts.load(folder))
 
 
 def print_windows(folder: Path, sets: dict[str, Documents], choices: list[str]) -> None:
@@ -34,7 +36,7 @@ def print_windows(folder: Path, sets: dict[str, Documents], choices: list[str]) 
         window, _, stride = choice.partition("/")
         encoder = Encoder.load(folder)
         encoder.settings = dataclasses.replace(encoder.settings, window=int(window), stride=int(stride))
-        analyzer = Analyzer(encoder, Taxonomy.load())
+        analyzer = Analyzer(encoder, Taxonomy.load(), Concepts.load(folder))
         began = time.process_time()
         figures = [f1_of(analyzer, documents) for documents in sets.values()]
         took = 1000 * (time.process_time() - began)

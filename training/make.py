@@ -20,11 +20,12 @@ from training import tagging_data as tagging
 from training import topic_data as topics
 from training.archives import unpack
 from training.batches import Batcher, Limits, TagBatch, TextBatch
+from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
 from training.model import NewsEncoder, Teacher
 from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
-from training.topic_figures import Scored, score
+from training.topic_figures import score
 from training.train import UNRESTRICTED, Recipe, centre_teacher, train
 from training.variants import Names
 from training.vocabulary import trim, trim_words
@@ -121,22 +122,18 @@ def finish(data: Path, out: Path, recipe: Recipe) -> Path:
     model_files.write_taxonomy(data / TAXONOMY, folder / "iptc-media-topics.json")
     sample, _ = thresholds.parts(topics.split(read_topics(out / "data", recipe))[1])
 
-    def write(limits: list[float]) -> None:
-        export.write_config(folder, model, limits, recipe.window, recipe.stride)
+    def write() -> None:
+        export.export_graph(model, folder / "model.onnx")
+        export.write_config(folder, model, [0.0] * len(topics.TOPICS), recipe.window, recipe.stride)
         model_files.write_checksums(folder)
 
-    def scored() -> list[Scored]:
-        export.export_graph(model, folder / "model.onnx")
-        write([0.0] * len(topics.TOPICS))
-        return score(Analyzer.load(folder, folder / "iptc-media-topics.json"), sample)
-
-    scale, shift = calibration.fit(scored())
+    write()
+    scale, shift = calibration.fit(score(Analyzer.load(folder, folder / "iptc-media-topics.json"), sample))
     log.info("topic logits times %.3f, plus %.3f", scale, shift)
     model.scale_topics(scale, shift)
-    chosen = thresholds.choose([(one.text, one.scores) for one in scored()])
-    log.info("thresholds %s", chosen)
-    write(chosen)
+    write()
     write_concepts(folder, data / TAXONOMY)
+    log.info("%s", write_blend(folder, sample))
     return folder
 
 

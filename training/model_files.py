@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from newswire.pipeline.analysis.second_level import NAMES_FILE, VECTORS_FILE
+from newswire.pipeline.analysis.concepts import NAMES_FILE, VECTORS_FILE
 from training.topic_data import TOPICS
 
 RELEASE = "2025-10-09"

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from newswire.pipeline.analysis.analyze import Analyzer
+from newswire.pipeline.analysis.concepts import Concepts
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER
 from newswire.pipeline.analysis.results import Topic
 from newswire.pipeline.analysis.second_level import THRESHOLD, SecondLevel
@@ -104,7 +105,7 @@ def check(analyzer: Analyzer, level: SecondLevel, text: str, number: int, wanted
 
 def print_second_level(model: Path, folder: Path) -> None:
     """Figures of both groups of labels, labels alike; `folder` is the unpacked data."""
-    analyzer, level = Analyzer.load(model), SecondLevel.load(model)
+    analyzer, level = Analyzer.load(model), SecondLevel(Concepts.load(model))
     print(f"second level, below the true top topic: likeliest concept right; given (from {THRESHOLD}), of these right")
     for name, labels in (("labels that it was chosen on", CHOSEN_ON), ("labels never looked at", NEVER_LOOKED_AT)):
         rows = []

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from newswire.pipeline.analysis.analyze import Analyzer
+from newswire.pipeline.analysis.results import EMPTY_EMBEDDING
 from training.entity_figures import Counts
 from training.thresholds import listed
 from training.topic_data import TOPICS, TopicText
@@ -17,10 +18,11 @@ _OUTLETS = {"en": "outlets never trained on, English", "de": "outlets never trai
 
 @dataclass(frozen=True)
 class Scored:
-    """A text with the model's score for every topic."""
+    """A text with the model's score for every topic, and its embedding."""
 
     text: TopicText
     scores: Mapping[str, float]
+    embedding: bytes = EMPTY_EMBEDDING
 
     @property
     def group(self) -> str:
@@ -43,15 +45,14 @@ class Scored:
         return {topic for topic, score in self.scores.items() if score >= limits[topic]}
 
 
-def all_scores(analyzer: Analyzer, text: str) -> dict[str, float]:
-    """Topic scores of a text by id; `analyzer` must have thresholds of zero."""
-    title, _, body = text.partition("\n")
-    return {topic.id: topic.score for topic in analyzer.analyze(title, body).topics}
-
-
 def score(analyzer: Analyzer, texts: Sequence[TopicText]) -> list[Scored]:
-    """Every text with its scores."""
-    return [Scored(text, all_scores(analyzer, text.text)) for text in texts]
+    """Every text with its scores; `analyzer` must have thresholds of zero."""
+    found = []
+    for text in texts:
+        title, _, body = text.text.partition("\n")
+        analysis = analyzer.analyze(title, body)
+        found.append(Scored(text, {topic.id: topic.score for topic in analysis.topics}, analysis.embedding))
+    return found
 
 
 def macro(found: Sequence[Scored], limits: Mapping[str, float] | None = None) -> float:

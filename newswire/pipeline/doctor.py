@@ -153,9 +153,9 @@ def _sha256(file: Path) -> str:
 async def check_model(settings: Settings) -> list[Finding]:
     """The model's files and their checksums, and what stands in its place."""
     from newswire.pipeline.analysis import huggingface
+    from newswire.pipeline.analysis.concepts import Concepts
     from newswire.pipeline.analysis.encoder import MODEL_FOLDER, verify
     from newswire.pipeline.analysis.results import ModelError
-    from newswire.pipeline.analysis.second_level import SecondLevel
 
     if settings.analyze.constant_ms is not None:
         advice = "Remove analyze.constant_ms: it is for load tests."
@@ -165,7 +165,7 @@ async def check_model(settings: Settings) -> list[Finding]:
     try:
         verify(folder)
         if settings.analyze.second_level:
-            SecondLevel.load(folder)
+            Concepts.load(folder)
         for model in others:
             huggingface.verify(model)
     except ModelError as error:

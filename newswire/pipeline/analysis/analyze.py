@@ -1,6 +1,5 @@
 """One article through the encoder: topics, entities and embedding in one pass over its windows."""
 
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from newswire.pipeline.analysis.casing import readings_of
+from newswire.pipeline.analysis.concepts import Concepts
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading, Tokens
 from newswire.pipeline.analysis.results import (
     EMPTY_EMBEDDING,
@@ -18,13 +18,12 @@ from newswire.pipeline.analysis.results import (
     EntityType,
     Field,
     ModelError,
-    Topic,
 )
 from newswire.pipeline.analysis.second_level import VERSION, SecondLevel
 from newswire.pipeline.analysis.spans import DECODER, Words, agree, decode, mean_of, words_of
+from newswire.pipeline.analysis.topics import TAXONOMY_FILE, Taxonomy, TopicScorer
 from newswire.pipeline.analysis.windows import Window, plan, sentence_starts
 
-TAXONOMY_FILE = MODEL_FOLDER.parent / "taxonomy" / "iptc-media-topics.json"
 # What is read of one article; what lies beyond has no entities. A long article is some 20,000 characters.
 MAX_TITLE_CHARACTERS = 2_000
 MAX_TEXT_CHARACTERS = 100_000
@@ -35,33 +34,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
 Doubles = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Taxonomy:
-    """A release of the topic taxonomy: English names by topic id."""
-
-    release: str
-    names: dict[str, str]
-
-    @classmethod
-    def load(cls, path: Path = TAXONOMY_FILE) -> "Taxonomy":
-        """Read a compact taxonomy file. Raises ModelError when it is missing or of another form."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            return cls(document["release"], {topic["id"]: topic["name"] for topic in document["topics"]})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ModelError(f"the taxonomy {path} cannot be read: {error!r}") from error
-
-
-def _sigmoid(logits: npt.NDArray[np.float32]) -> Doubles:
-    return np.asarray(1.0 / (1.0 + np.exp(-logits.astype(np.float64))))
-
-
-def topic_scores(readings: list[Reading], weights: Doubles) -> Doubles:
-    """An article's topic scores (topics,): the mean of its windows' probabilities, by the tokens that each adds."""
-    each = np.stack([_sigmoid(reading.topics) for reading in readings])
-    return np.asarray((each * weights[:, None]).sum(0) / weights.sum())
 
 
 def pool_embedding(readings: list[Reading], weights: Doubles) -> bytes:
@@ -101,24 +73,31 @@ class Analyzer:
         self,
         encoder: Encoder,
         taxonomy: Taxonomy,
+        concepts: Concepts | None = None,
         tagger: Tagger | None = None,
         classifier: Classifier | None = None,
         topic_min: float = 0.5,
         second_level: SecondLevel | None = None,
     ) -> None:
-        """`topic_min` is the classifier's threshold. Raises ModelError when the taxonomy lacks a topic of the model."""
+        """`concepts` are the model's own, which its topics may need; `topic_min` is the classifier's threshold.
+
+        Raises ModelError when the taxonomy lacks a topic of the model, or the model its concepts.
+        """
         self._encoder, self._taxonomy = encoder, taxonomy
         self._tagger, self._classifier, self._topic_min = tagger, classifier, topic_min
         self._second_level = second_level
         missing = set(encoder.settings.topics) - set(taxonomy.names)
         if missing:
             raise ModelError(f"taxonomy {taxonomy.release} lacks the model's topics {sorted(missing)}")
+        self._scorer = TopicScorer(encoder.settings, concepts) if classifier is None else None
         self._types = [label[2:] for label in encoder.settings.labels[1::2]]
 
     @classmethod
     def load(cls, folder: Path = MODEL_FOLDER, taxonomy: Path = TAXONOMY_FILE, threads: int = 1) -> "Analyzer":
         """Load the model and the taxonomy. Raises ModelError (see `Encoder.load`)."""
-        return cls(Encoder.load(folder, threads), Taxonomy.load(taxonomy))
+        encoder = Encoder.load(folder, threads)
+        concepts = Concepts.load(folder) if encoder.settings.blend is not None else None
+        return cls(encoder, Taxonomy.load(taxonomy), concepts)
 
     @property
     def name(self) -> str:
@@ -167,14 +146,15 @@ class Analyzer:
             ]
         fields = agree(words)
         entities = self._entities("title", title, fields[0]) + self._entities("text", text, fields[1])
-        settings = self._encoder.settings
-        if self._classifier is None:
-            scores = dict(zip(settings.topics, topic_scores(first.readings, first.weights).tolist(), strict=True))
-            limits = dict(zip(settings.topics, settings.thresholds, strict=True))
-        else:
+        settings, embedding = self._encoder.settings, pool_embedding(first.readings, first.weights)
+        if self._classifier is not None:
             scores = self._classifier.scores(title, text)
             limits = dict.fromkeys(scores, self._topic_min)
-        found, embedding = self._topics(scores, limits), pool_embedding(first.readings, first.weights)
+        else:
+            assert self._scorer is not None  # what one of them lacks, the other has
+            scores = self._scorer.scores(first.readings, first.weights, embedding)
+            limits = dict(zip(settings.topics, settings.thresholds, strict=True))
+        found = self._taxonomy.given(scores, limits)
         if self._second_level is not None:
             found += self._second_level.below(found, embedding)
         return Analysis(found, entities, embedding)
@@ -194,14 +174,6 @@ class Analyzer:
         split = len(heading.ids)
         words = [_words(title, heading, tags[:split]), _words(text, body, tags[split:])]
         return _Pass(words, readings, np.array([float(window.last - window.first) for window in windows]))
-
-    def _topics(self, scores: dict[str, float], limits: dict[str, float]) -> tuple[Topic, ...]:
-        found = [
-            Topic(topic, self._taxonomy.names[topic], round(score, 4), limits[topic])
-            for topic, score in scores.items()
-            if score >= limits[topic]
-        ]
-        return tuple(sorted(found, key=lambda topic: (-topic.score, topic.id)))
 
     def _entities(self, field: Field, text: str, words: Words) -> tuple[Entity, ...]:
         return tuple(

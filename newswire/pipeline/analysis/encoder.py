@@ -51,6 +51,20 @@ class Reading:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """How topics are scored by the network and by the taxonomy's concepts together (`topics.blended`).
+
+    `weight` is the evidence's against the network's logit, `centre` what each topic's evidence is in the mean; `scale`
+    and `shift` make chances of both.
+    """
+
+    weight: float
+    centre: tuple[float, ...]
+    scale: float
+    shift: float
+
+
+@dataclass(frozen=True)
 class Settings:
     """The model's own settings: tag labels by id, topic ids with thresholds, tokens of a window and of a step."""
 
@@ -60,15 +74,19 @@ class Settings:
     thresholds: tuple[float, ...]
     window: int
     stride: int
+    blend: Blend | None = None
 
 
-def verify(folder: Path, names: Sequence[str] = _FILES) -> None:
-    """Compare the model's files with checksums.json (SHA-256). Raises ModelError for what is missing or differs."""
+def verify(folder: Path, names: Sequence[str] = ()) -> None:
+    """Compare files of the model (all that it lists, and what every model has) with checksums.json (SHA-256).
+
+    Raises ModelError for what is missing or differs.
+    """
     try:
         expected: dict[str, str] = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder / 'checksums.json'} cannot be read ({error}); {_MEND}") from error
-    for name in names:
+    for name in names or {*_FILES, *expected}:
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError as error:
@@ -94,7 +112,15 @@ def _settings(folder: Path) -> Settings:
         thresholds=tuple(float(value) for value in own["thresholds"]),
         window=int(own["window"]),
         stride=int(own["stride"]),
+        blend=_blend(own["blend"], len(own["topics"])) if own.get("blend") else None,
     )
+
+
+def _blend(found: dict[str, Any], topics: int) -> Blend:
+    centre = tuple(float(value) for value in found["centre"])
+    if len(centre) != topics:
+        raise ValueError(f"the blend has {len(centre)} topics of {topics}")
+    return Blend(float(found["weight"]), centre, float(found["scale"]), float(found["shift"]))
 
 
 class Encoder:

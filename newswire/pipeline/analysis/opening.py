@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 
-from newswire.pipeline.analysis.analyze import Analyzer, Taxonomy
+from newswire.pipeline.analysis.analyze import Analyzer
+from newswire.pipeline.analysis.concepts import Concepts
 from newswire.pipeline.analysis.constant import ConstantAnalyzer
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
 from newswire.pipeline.analysis.huggingface import HuggingFaceClassifier, HuggingFaceTagger
 from newswire.pipeline.analysis.inference import InferenceRunner
 from newswire.pipeline.analysis.results import ArticleAnalyzer
 from newswire.pipeline.analysis.second_level import SecondLevel
+from newswire.pipeline.analysis.topics import Taxonomy
 from newswire.pipeline.settings import AnalyzeSettings
 
 
@@ -24,11 +26,14 @@ def open_analysis(settings: AnalyzeSettings, on_hang: Callable[[], None]) -> Inf
 def _analyzer(settings: AnalyzeSettings) -> ArticleAnalyzer:
     if settings.constant_ms is not None:
         return ConstantAnalyzer(settings.constant_ms)
-    encoder = Encoder.load(settings.model or MODEL_FOLDER, settings.threads)
+    folder = settings.model or MODEL_FOLDER
+    encoder = Encoder.load(folder, settings.threads)
     taxonomy = Taxonomy.load()
     tagger = (
         HuggingFaceTagger(settings.entities, encoder.settings.labels, settings.threads) if settings.entities else None
     )
     classifier = HuggingFaceClassifier(settings.topics, taxonomy.names, settings.threads) if settings.topics else None
-    second_level = SecondLevel.load(settings.model or MODEL_FOLDER) if settings.second_level else None
-    return Analyzer(encoder, taxonomy, tagger, classifier, settings.topic_min, second_level)
+    blended = encoder.settings.blend is not None and classifier is None
+    concepts = Concepts.load(folder) if blended or settings.second_level else None
+    second_level = SecondLevel(concepts) if concepts is not None and settings.second_level else None
+    return Analyzer(encoder, taxonomy, concepts, tagger, classifier, settings.topic_min, second_level)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from newswire.pipeline.analysis import Analysis, Analyzer, Encoder
-from newswire.pipeline.analysis.analyze import MAX_TEXT_CHARACTERS, Taxonomy
+from newswire.pipeline.analysis import Analysis, Analyzer
+from newswire.pipeline.analysis.analyze import MAX_TEXT_CHARACTERS
 
 TITLE = "Kremlin signs law on army service for foreigners as fighting goes on in Ukraine — Polish intelligence"
 TEXT = """Source: Polish Ministry of National Defence
@@ -122,7 +122,7 @@ def test_the_same_article_gives_the_same_result_whatever_came_before(analyzer: A
 
 
 def test_threads_do_not_change_the_result(analyzer: Analyzer) -> None:
-    other = Analyzer(Encoder.load(threads=3), Taxonomy.load())
+    other = Analyzer.load(threads=3)
     for text in (TEXT, 9 * TEXT, "Kyiv"):
         assert other.analyze(TITLE, text) == analyzer.analyze(TITLE, text)
 

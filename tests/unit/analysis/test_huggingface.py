@@ -15,11 +15,12 @@ from tokenizers.models import WordPiece
 from tokenizers.pre_tokenizers import BertPreTokenizer
 from tokenizers.processors import TemplateProcessing
 
-from newswire.pipeline.analysis.analyze import Analyzer, Taxonomy
+from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.encoder import Encoder
 from newswire.pipeline.analysis.huggingface import HuggingFaceClassifier, HuggingFaceTagger, tag_of
 from newswire.pipeline.analysis.opening import open_analysis
 from newswire.pipeline.analysis.results import ModelError
+from newswire.pipeline.analysis.topics import Taxonomy
 from newswire.pipeline.settings import AnalyzeSettings
 from tests.torch_installed import with_torch
 

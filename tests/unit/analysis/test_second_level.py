@@ -1,27 +1,14 @@
-"""The second level of topics: the arithmetic on vectors made by hand, the shipped concepts, files that are damaged."""
+"""The second level of topics: the arithmetic on vectors made by hand, and through the shipped model."""
 
-import json
 import math
-import shutil
-from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-import pytest
 
-from newswire.pipeline.analysis import MODEL_FOLDER, Analyzer, ModelError, Topic
-from newswire.pipeline.analysis.encoder import Encoder
+from newswire.pipeline.analysis import Analyzer, Topic
+from newswire.pipeline.analysis.concepts import SHARPNESS, Concept, Concepts
 from newswire.pipeline.analysis.opening import open_analysis
 from newswire.pipeline.analysis.results import EMBEDDING_SIZE, EMPTY_EMBEDDING
-from newswire.pipeline.analysis.second_level import (
-    NAMES_FILE,
-    SHARPNESS,
-    THRESHOLD,
-    VECTORS_FILE,
-    VERSION,
-    Concept,
-    SecondLevel,
-)
+from newswire.pipeline.analysis.second_level import THRESHOLD, VERSION, SecondLevel
 from newswire.pipeline.settings import AnalyzeSettings
 
 TITLE = "Court jails three men for bank robbery"
@@ -40,7 +27,7 @@ def vector(*places: int) -> list[int]:
 def level(*rows: list[int]) -> SecondLevel:
     """Two concepts below one topic: the first has the first row, the second one all others."""
     concepts = [Concept("medtop:1", "one", ABOVE.id, 0, 1), Concept("medtop:2", "two", ABOVE.id, 1, len(rows))]
-    return SecondLevel(concepts, np.array(rows, dtype=np.int8))
+    return SecondLevel(Concepts(concepts, np.array(rows, dtype=np.int8)))
 
 
 def embedding(*places: int) -> bytes:
@@ -72,18 +59,6 @@ def test_nothing_is_given_without_words_or_below_other_topics() -> None:
     assert concepts.below([Topic("medtop:02000000", "another", 0.9, 0.5)], embedding(1)) == ()
 
 
-def test_the_shipped_concepts_hang_together() -> None:
-    document = json.loads((MODEL_FOLDER / NAMES_FILE).read_text(encoding="utf-8"))
-    concepts = [Concept(**one) for one in document["concepts"]]
-    topics = json.loads((MODEL_FOLDER / "config.json").read_text(encoding="utf-8"))["newswire"]["topics"]
-    assert {one.topic for one in concepts} == set(topics)
-    assert all(one.start < one.end for one in concepts)
-    assert all(one.end <= other.start for one, other in pairwise(concepts))
-    assert len({one.id for one in concepts}) == len(concepts)
-    lengths = np.linalg.norm(np.load(MODEL_FOLDER / VECTORS_FILE).astype(float), axis=1)
-    assert np.abs(lengths - 127).max() < 2
-
-
 def test_topics_of_the_second_level_follow_those_above(analyzer: Analyzer) -> None:
     plain = analyzer.analyze(TITLE, TEXT)
     with open_analysis(AnalyzeSettings(second_level=True), on_hang=lambda: None) as runner:
@@ -94,26 +69,3 @@ def test_topics_of_the_second_level_follow_those_above(analyzer: Analyzer) -> No
     assert "crime, law and justice" in [topic.name for topic in plain.topics]
     assert "crime" in [topic.name for topic in both.topics[len(plain.topics) :]]
     assert len(both.topics) <= 2 * len(plain.topics)
-
-
-@pytest.fixture
-def copied(tmp_path: Path) -> Path:
-    """A copy of the model folder; the large file is a link."""
-    for path in MODEL_FOLDER.iterdir():
-        if path.name == "model.onnx":
-            (tmp_path / path.name).symlink_to(path)
-        else:
-            shutil.copy(path, tmp_path / path.name)
-    return tmp_path
-
-
-@pytest.mark.parametrize("name", [VECTORS_FILE, NAMES_FILE])
-def test_a_damaged_or_missing_file_is_named_with_what_mends_it(copied: Path, name: str) -> None:
-    content = (copied / name).read_bytes()
-    (copied / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(ModelError, match=rf"{name} is damaged.*pip install --force-reinstall"):
-        SecondLevel.load(copied)
-    (copied / name).unlink()
-    with pytest.raises(ModelError, match=rf"{name} cannot be read.*pip install --force-reinstall"):
-        SecondLevel.load(copied)
-    Encoder.load(copied)

@@ -94,10 +94,22 @@ async def test_a_model_that_is_not_there_is_a_fault_and_a_pretended_one_a_warnin
 
 async def test_a_model_without_the_second_level_that_is_asked_for_is_a_fault(tmp_path: Path) -> None:
     for path in MODEL_FOLDER.iterdir():
-        if not path.name.startswith("concepts"):
+        if not path.name.startswith(("concepts", "checksums")):
             (tmp_path / path.name).symlink_to(path)
+    sums = json.loads((MODEL_FOLDER / "checksums.json").read_text(encoding="utf-8"))
+    others = {name: value for name, value in sums.items() if not name.startswith("concepts")}
+    (tmp_path / "checksums.json").write_text(json.dumps(others), encoding="utf-8")
     assert (await doctor.check_model(settings(tmp_path, analyze={"model": tmp_path})))[0].level == "ok"
     found = await doctor.check_model(settings(tmp_path, analyze={"model": tmp_path, "second_level": True}))
+    assert found[0].level == "fault"
+    assert "concepts.npy cannot be read" in found[0].text
+
+
+async def test_a_model_that_lacks_a_file_of_its_own_list_is_a_fault(tmp_path: Path) -> None:
+    for path in MODEL_FOLDER.iterdir():
+        if path.name != "concepts.npy":
+            (tmp_path / path.name).symlink_to(path)
+    found = await doctor.check_model(settings(tmp_path, analyze={"model": tmp_path}))
     assert found[0].level == "fault"
     assert "concepts.npy cannot be read" in found[0].text
 

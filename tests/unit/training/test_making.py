@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from newswire.pipeline.analysis.analyze import Analyzer, Taxonomy
+from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
+from newswire.pipeline.analysis.topics import Taxonomy
 from tests.torch_installed import with_torch
 from training.tagging_data import TaggedDocument
 from training.topic_data import TOPICS, TopicText, labelled
