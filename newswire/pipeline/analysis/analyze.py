@@ -29,7 +29,8 @@ MAX_TITLE_CHARACTERS = 2_000
 MAX_TEXT_CHARACTERS = 100_000
 MAX_WINDOWS = 160
 SHORT_CHARACTERS = 600
-"""Up to which title and text are read without a title's capitals as well: a longer text tells of its names itself."""
+"""Up to which a title is read without its capitals as well, title and text together: a longer text tells of its names
+itself."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _REPLACEMENT = "\ufffd"
 
@@ -128,7 +129,7 @@ class Analyzer:
         title = _SURROGATE.sub(_REPLACEMENT, title[:MAX_TITLE_CHARACTERS])
         text = _SURROGATE.sub(_REPLACEMENT, text[:MAX_TEXT_CHARACTERS])
         short = len(title) + len(text) <= SHORT_CHARACTERS
-        ways = readings_of(title, short), readings_of(text, short)
+        ways = readings_of(title, titles=short), readings_of(text, titles=True)
         first = self._read(ways[0][0], ways[1][0])
         if first is None:
             return Analysis((), (), EMPTY_EMBEDDING)

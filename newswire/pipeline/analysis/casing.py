@@ -1,8 +1,7 @@
 """Texts without case: headlines in capitals, posts in small letters. The encoder knows names by how they are written.
 
 Where a text tells nothing by its capitals, it is read twice, with a capital on each word and in small letters: what is
-thought of a word is the mean of both, which is better than the first alone (`make eval` prints both: a long text with a
-capital on each word is read once).
+thought of a word is the mean of both, which is better than the first alone.
 """
 
 import re
@@ -16,7 +15,9 @@ UPPER_MAX = 0.005
 LONG_WORD = 4
 """Letters of a word that has its capital in a title in English too: "Mayor of Leeds Visits the Troops"."""
 TITLED_MIN = 0.9
-"""The share of such words with a capital from which a text is set as a title."""
+"""The share of such words with a capital from which a text is set as a title;"""
+TITLED_UPPER_MIN = 0.08
+"""of fewer capitals among its letters it is not, and its words are not looked at."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -30,7 +31,7 @@ def readings_of(text: str, titles: bool = False) -> tuple[str, ...]:
     upper = sum(map(str.isupper, text))
     lower = sum(map(str.islower, text))
     cased = UPPER_MAX * (upper + lower) < upper < UPPER_MIN * (upper + lower)
-    if not upper + lower or (cased and not titles):
+    if not upper + lower or (cased and not (titles and upper >= TITLED_UPPER_MIN * (upper + lower))):
         return (text,)
     words = list(_WORD.finditer(text))
     if len(words) < WORDS_MIN or (cased and not _is_titled([word.group() for word in words])):

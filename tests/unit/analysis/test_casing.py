@@ -1,5 +1,7 @@
 """Texts without case are read in two ways; all else as it is, and every code point stays where it is."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +72,9 @@ def test_titles_are_read_without_their_capitals_too_where_it_is_asked_for(text: 
     assert readings_of(text) == (text,)
 
 
-def test_the_text_behind_a_headline_is_not_read_again(analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def tokens(analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], int]:
+    """How many sub-tokens of an article the encoder reads."""
     read: list[int] = []
     original = Encoder.read
 
@@ -78,14 +82,26 @@ def test_the_text_behind_a_headline_is_not_read_again(analyzer: Analyzer, monkey
         read.append(len(ids))
         return original(self, ids)
 
-    monkeypatch.setattr(Encoder, "read", count)
-    text = "The mayor of Kyiv met the leaders on Monday. " * 20
-
     def tokens(title: str, text: str) -> int:
         read.clear()
         analyzer.analyze(title, text)
         return sum(read)
 
+    monkeypatch.setattr(Encoder, "read", count)
+    return tokens
+
+
+def test_a_long_text_that_is_set_as_a_title_is_read_without_its_capitals_too(
+    tokens: Callable[[str, str], int],
+) -> None:
+    text = "The mayor of Kyiv met the leaders on Monday. " * 20
+    assert tokens("", text.title()) > 1.8 * tokens("", text)
+    german = "Der Bürgermeister von Kiew traf am Montag die Vertreter der Europäischen Union im Rathaus. " * 10
+    assert tokens("", german) < 1.2 * tokens("", german.lower()) / 2
+
+
+def test_the_text_behind_a_headline_is_not_read_again(tokens: Callable[[str, str], int]) -> None:
+    text = "The mayor of Kyiv met the leaders on Monday. " * 20
     plain = tokens("", text)
     assert plain < tokens("OLENA BONDAR LEAVES WARSAW", text) < 1.2 * plain
     assert plain < tokens("Olena Bondar Leaves Warsaw", text) < 1.1 * plain
