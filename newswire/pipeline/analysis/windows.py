@@ -2,11 +2,12 @@
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 # A sentence's end: an abbreviation is no longer than three letters, or has a capital ("Mr.", "Prof.", "вул.").
-_ENDS = re.compile(r"\s*\n\s*|[.!?…][\"'»”’)\]]*\s+|[。！？]+")
+_ENDS = re.compile(r"\n\s*|[.!?…][\"'»”’)\]]*\s+|[。！？]+")
 _LETTERS = 4
 _REACH = 16
 """How many tokens a cut may stand from its even place, to be where a sentence begins."""
@@ -24,18 +25,14 @@ class Window:
 
 def sentence_starts(text: str) -> list[int]:
     """Where lines and sentences of a text begin, in code points; of sentences those that surely are."""
-    found = []
-    for end in _ENDS.finditer(text):
-        before = text[max(0, end.start() - _LETTERS) : end.start()]
-        sure = text[end.start()] in "。！？" or "\n" in end.group()
-        if sure or (
-            len(before) == _LETTERS
-            and before.isalpha()
-            and before.islower()
-            and not text[end.end() : end.end() + 1].islower()
-        ):
-            found.append(end.end())
-    return found
+    return [end.end() for end in _ENDS.finditer(text) if _is_sure(text, end.group(), end.start(), end.end())]
+
+
+def _is_sure(text: str, mark: str, start: int, end: int) -> bool:
+    if mark[0] in "。！？" or "\n" in mark:
+        return True
+    word = text[max(0, start - _LETTERS) : start]
+    return len(word) == _LETTERS and word.isalpha() and word.islower() and not text[end : end + 1].islower()
 
 
 def plan(tokens: int, size: int, stride: int, most: int, starts: Sequence[int] = ()) -> tuple[Window, ...]:
@@ -58,17 +55,17 @@ def plan(tokens: int, size: int, stride: int, most: int, starts: Sequence[int] =
     for left in range(count - 1, 0, -1):
         # What the windows to the right can hold, and what this one can, were they to overlap.
         lowest = tokens - left * stride - after
-        highest = start + size - after
+        highest = min(start + size - after, tokens - left)
         even = round(start + (tokens - start + left * overlap) / (left + 1)) - after
-        low, high = max(lowest, even - _REACH, first + 1), min(highest, even + _REACH, tokens - 1)
-        near = [one for one in starts if low <= one <= high]
+        low, high = max(lowest, even - _REACH, first + 1), min(highest, even + _REACH)
+        near = starts[bisect_left(starts, low) : bisect_right(starts, high)]
         if near:
             cut = min(near, key=lambda one: abs(one - even))
             windows.append(Window(start, cut, first, cut))
             first = start = cut
         else:
             cut = min(max(even, lowest, first + 1), highest)
-            windows.append(Window(start, cut + after, first, cut))
+            windows.append(Window(start, min(cut + after, tokens), first, cut))
             first, start = cut, cut - before
     windows.append(Window(start, tokens, first, tokens))
     return tuple(windows)

@@ -71,6 +71,8 @@ def test_a_stride_that_leaves_gaps_is_refused() -> None:
         ("вул. Шкільна, м. Київ. Нове речення", []),
         ("у місті. Нове речення", ["Нове речення"]),
         ("a company named foo.bar. com", []),
+        ("They left.\n  Nobody knew", ["Nobody knew"]),
+        (" " * 300_000, []),
         ("习近平在北京会见普京。他说", ["他说"]),
     ],
 )
