@@ -5,7 +5,7 @@ stories fit each other as well, the younger one ends: what it gathered goes on i
 stays as it is; its last record on `stories` says where it went.
 
 The score that this takes is high, since a wrong merge cannot be undone: on ECB+, whose events come in pairs that are
-easily confused, 0.85 merges none of them, and 0.6 so many that B-cubed F1 falls from 0.886 to 0.857
+easily confused, 0.85 merges none of them, and 0.6 so many that B-cubed F1 falls from 0.883 to 0.849
 (`python -m bench.stories FILE --encoder --merge-min 0.6`).
 """
 
