@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import RecordsToDelete
+from aiokafka.errors import KafkaTimeoutError
 
 from newswire.pipeline.broker.admin import ensure_topics
 from newswire.pipeline.broker.client import admin_client
@@ -242,6 +243,28 @@ async def test_a_gap_can_be_told_without_ending(kafka: Kafka, namespace: str, wi
     assert len(gaps) == 1
 
 
+@pytest.mark.parametrize("away", [True, False])
+async def test_a_group_gets_nothing_twice_when_listener_and_reader_both_find_its_place_gone(
+    kafka: Kafka, namespace: str, wire: Any, monkeypatch: pytest.MonkeyPatch, away: bool
+) -> None:
+    await send_minutes(wire, namespace, *range(1, 10))
+    if away:
+        assert await numbers(kafka, namespace, group="g", limit=3) == [1, 2, 3]
+    await expire(kafka, namespace, 8)
+    waits = [0.4]  # for the first who asks, so that another who asks is answered before
+    beginning = AIOKafkaConsumer.beginning_offsets
+
+    async def slow(self: Any, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        found: dict[TopicPartition, int] = await beginning(self, partitions)
+        await asyncio.sleep(waits.pop() if waits else 0.0)
+        return found
+
+    monkeypatch.setattr(AIOKafkaConsumer, "beginning_offsets", slow)
+    gaps: list[Gap] = []
+    assert await numbers(kafka, namespace, group="g", on_gap=gaps.append) == [8, 9]
+    assert len(gaps) == away
+
+
 @pytest.mark.parametrize("group", ["g", None])
 async def test_what_expires_under_a_slow_subscriber_is_told(
     kafka: Kafka, namespace: str, wire: Any, group: str | None
@@ -289,11 +312,11 @@ async def test_a_group_that_saw_nothing_keeps_its_place(kafka: Kafka, namespace:
 
 
 async def test_a_start_time_does_not_read_what_is_much_older(kafka: Kafka, namespace: str, wire: Any) -> None:
-    written = int(OBSERVED.timestamp() * 1000)
+    first = datetime.now(UTC).replace(microsecond=0) - timedelta(days=40)  # the broker deletes what is much older
     async with transaction(wire):
         for number, day in enumerate((0, 10, 20, 30, 31), start=1):
-            value = article(sequence=number, observed_at=OBSERVED + timedelta(days=day)).encode()
-            at = written + day * 86_400_000
+            value = article(sequence=number, observed_at=first + timedelta(days=day)).encode()
+            at = int((first + timedelta(days=day)).timestamp() * 1000)
             await wire.send_and_wait(f"{namespace}.enriched", value, b"k", timestamp_ms=at)
     starts: list[int] = []
     seek = AIOKafkaConsumer.seek
@@ -305,10 +328,35 @@ async def test_a_start_time_does_not_read_what_is_much_older(kafka: Kafka, names
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(AIOKafkaConsumer, "seek", noted)
         found = [
-            await numbers(kafka, namespace, start=OBSERVED + timedelta(days=day), idle=0.5) for day in (0, 15, 30, 40)
+            await numbers(kafka, namespace, start=first + timedelta(days=day), idle=0.5) for day in (0, 15, 30, 40)
         ]
     assert found == [[1, 2, 3, 4, 5], [3, 4, 5], [4, 5], []]
     assert starts == [0, 1, 3, 5]
+
+
+@pytest.mark.parametrize("group", [None, "g"])
+async def test_a_subscriber_that_ends_when_idle_has_read_all_before_however_slow_the_broker_is(
+    kafka: Kafka, namespace: str, wire: Any, group: str | None
+) -> None:
+    await send_minutes(wire, namespace, 1, 2)
+    async with transaction(wire):
+        await wire.send_and_wait(f"{namespace}.enriched", article(sequence=3).encode(), b"k")
+    assert await numbers(kafka, namespace, group=group, idle=0.001) == [1, 2, 3]
+    assert await numbers(kafka, namespace, start="latest", group=group and "h", idle=0.001) == []
+
+
+async def test_an_idle_subscriber_says_when_the_broker_does_not_bring_what_the_log_has(
+    kafka: Kafka, namespace: str, wire: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(self: Any, *_: TopicPartition, **__: int) -> dict[TopicPartition, list[Any]]:
+        await asyncio.sleep(0.05)
+        return {}
+
+    await send_minutes(wire, namespace, 1)
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", nothing)
+    monkeypatch.setattr("newswire.pipeline.subscribe.reader.PATIENCE_SECONDS", 0.5)
+    with pytest.raises(KafkaTimeoutError, match=f"{namespace}.enriched has records"):
+        await numbers(kafka, namespace, idle=0.1)
 
 
 async def test_the_command_tells_a_gap_and_goes_on(kafka: Kafka, namespace: str, wire: Any, tmp_path: Path) -> None:

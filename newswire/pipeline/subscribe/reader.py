@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from newswire.pipeline.subscribe.filters import Filters
 from newswire.pipeline.subscribe.gaps import ArticlesExpired, Gap
@@ -22,6 +22,9 @@ RECORDS_AT_ONCE = 200
 COMMIT_SECONDS = 1.0
 SLOW_SUBSCRIBER_MS = 3_600_000
 """How long a subscriber may work between two records before its group gives its place to another member."""
+
+PATIENCE_SECONDS = 60.0
+"""How long an idle subscriber waits for records that the log has and the broker does not bring."""
 
 _log = structlog.get_logger(__name__)
 
@@ -57,15 +60,16 @@ async def subscribe(
     `start`: "earliest", "latest" (what comes from now on), or a moment with a time zone: articles observed then or
     later. `group` remembers its place under that name, and then goes on there whatever `start` says about the log;
     an article counts as done when the next one is asked for. `language`, `topic` and `entity` filter (see Filters).
-    `limit`: end after so many articles. `idle`: end after so many seconds without any record on the topic; without
-    it the iterator waits for ever. `options`: further arguments of the Kafka client.
+    `limit`: end after so many articles. `idle`: end after so many seconds without any record on the topic, once all
+    that it has are read; without it the iterator waits for ever. `options`: further arguments of the Kafka client.
 
     Retention may delete articles before a subscriber that was away, or is too slow, has read them. Then ArticlesExpired
     is raised, once, and says which; the same group called again goes on behind them. With `on_gap` that is called with
     the Gap instead, and the iterator goes on.
 
     Raises NoSuchWire, ValueError for a wrong start, NewerVersion (a ValueError) for records that a newer newswire
-    emitted than this one can read, and aiokafka's KafkaError. Leave it early through `contextlib.aclosing`, so that the
+    emitted than this one can read, and aiokafka's KafkaError: KafkaTimeoutError where `idle` is over and the broker has
+    not brought what the log has for a minute. Leave it early through `contextlib.aclosing`, so that the
     group's place is kept.
     """
     if not (isinstance(start, datetime) or start in ("earliest", "latest")):
@@ -109,10 +113,16 @@ async def read_enriched(
         await consumer.start()
         await _begin(consumer, place, name, grouped=group is not None)
         count, last = 0, time.monotonic()
+        checked = last
         while limit is None or count < limit:
-            waits = POLL_SECONDS if idle is None else min(POLL_SECONDS, last + idle - time.monotonic())
+            waits = POLL_SECONDS if idle is None else min(POLL_SECONDS, checked + idle - time.monotonic())
             if waits <= 0:
-                return
+                if not await place.is_behind():
+                    return
+                checked = time.monotonic()
+                if checked > last + PATIENCE_SECONDS:
+                    raise KafkaTimeoutError(f"{name} has records that the broker does not bring")
+                continue
             try:
                 polled = await consumer.getmany(timeout_ms=int(waits * 1000) + 1, max_records=RECORDS_AT_ONCE)
             except OffsetOutOfRangeError as error:
@@ -138,7 +148,7 @@ async def read_enriched(
                         return
                     await place.commit(every=COMMIT_SECONDS)
             if polled:
-                last = time.monotonic()
+                last = checked = time.monotonic()
             await place.commit(every=0.0 if polled else COMMIT_SECONDS)
     finally:
         try:
