@@ -63,6 +63,11 @@ async def numbers(kafka: Kafka, namespace: str, **options: Any) -> list[int]:
     return [one.sequence async for one in subscribe(kafka.bootstrap_servers, namespace, **options)]
 
 
+async def seen(kafka: Kafka, namespace: str, count: int) -> None:
+    """Wait until so many records show: the broker marks a transaction as committed a moment after it says so."""
+    assert len(await numbers(kafka, namespace, limit=count, idle=10)) == count
+
+
 async def test_open_and_aborted_transactions_do_not_show(kafka: Kafka, namespace: str, wire: Any) -> None:
     async with transaction(wire):
         await send(wire, namespace, 1, 2)
@@ -101,6 +106,7 @@ async def test_a_group_keeps_its_place_through_what_it_filters_out(kafka: Kafka,
 async def test_latest_begins_with_what_comes(kafka: Kafka, namespace: str, wire: Any) -> None:
     async with transaction(wire):
         await send(wire, namespace, 1)
+    await seen(kafka, namespace, 1)
     reading = asyncio.create_task(numbers(kafka, namespace, start="latest", limit=1, idle=10))
     await asyncio.sleep(2.0)
     async with transaction(wire):
@@ -341,6 +347,7 @@ async def test_a_subscriber_that_ends_when_idle_has_read_all_before_however_slow
     await send_minutes(wire, namespace, 1, 2)
     async with transaction(wire):
         await wire.send_and_wait(f"{namespace}.enriched", article(sequence=3).encode(), b"k")
+    await seen(kafka, namespace, 3)
     assert await numbers(kafka, namespace, group=group, idle=0.001) == [1, 2, 3]
     assert await numbers(kafka, namespace, start="latest", group=group and "h", idle=0.001) == []
 
@@ -353,6 +360,7 @@ async def test_an_idle_subscriber_says_when_the_broker_does_not_bring_what_the_l
         return {}
 
     await send_minutes(wire, namespace, 1)
+    await seen(kafka, namespace, 1)
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", nothing)
     monkeypatch.setattr("newswire.pipeline.subscribe.reader.PATIENCE_SECONDS", 0.5)
     with pytest.raises(KafkaTimeoutError, match=f"{namespace}.enriched has records"):
