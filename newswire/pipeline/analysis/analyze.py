@@ -165,8 +165,8 @@ class Analyzer:
         heading, body = self._encoder.tokenize(title), self._encoder.tokenize(text)
         ids = np.concatenate((heading.ids, body.ids))
         settings = self._encoder.settings
-        starts = [*first_tokens(heading, sentence_starts(title)), len(heading.ids)]
-        starts += [len(heading.ids) + token for token in first_tokens(body, sentence_starts(text))]
+        starts = [*_first_tokens(heading, sentence_starts(title)), len(heading.ids)]
+        starts += [len(heading.ids) + token for token in _first_tokens(body, sentence_starts(text))]
         windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS, starts)
         if not windows:
             return None
@@ -200,7 +200,7 @@ class _Pass:
     weights: Doubles
 
 
-def first_tokens(tokens: Tokens, places: list[int]) -> list[int]:
+def _first_tokens(tokens: Tokens, places: list[int]) -> list[int]:
     """The first sub-token of each of `places`, code points in rising order."""
     found: list[int] = np.searchsorted(tokens.ends, places, side="right").tolist()
     return found

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from newswire.pipeline.analysis.concepts import Concept, Concepts
+from newswire.pipeline.analysis.concepts import Concept, Concepts, Doubles
 from newswire.pipeline.analysis.results import Topic
 
 # How the name of the model says that it is in use; another number where the same embedding gives other topics.
@@ -34,9 +34,11 @@ class SecondLevel:
 
         A score is the probability given the topic above; it does not tell how sure that one is.
         """
-        found = []
+        if not topics or not any(embedding):
+            return ()
+        found, evidence = [], self._concepts.evidence(embedding)
         for topic in topics:
-            ranked = self.probabilities(topic.id, embedding)
+            ranked = self._shares(topic.id, evidence)
             if ranked:
                 concept, score = max(ranked, key=lambda one: (one[1], one[0].id))
                 if score >= THRESHOLD:
@@ -45,10 +47,13 @@ class SecondLevel:
 
     def probabilities(self, topic: str, embedding: bytes) -> list[tuple[Concept, float]]:
         """Each concept below a topic with its probability; nothing for another topic or an article without words."""
+        return self._shares(topic, self._concepts.evidence(embedding)) if any(embedding) else []
+
+    def _shares(self, topic: str, evidence: Doubles) -> list[tuple[Concept, float]]:
         below = self._below.get(topic, [])
-        if not below or not any(embedding):
+        if not below:
             return []
-        evidence = self._concepts.evidence(embedding)[below] / _TEMPERATURE
-        shares = np.exp(evidence - evidence.max())
+        weighed = evidence[below] / _TEMPERATURE
+        shares = np.exp(weighed - weighed.max())
         concepts = [self._concepts.all[number] for number in below]
         return list(zip(concepts, (shares / shares.sum()).tolist(), strict=True))

@@ -81,7 +81,11 @@ TOPIC = PatternType("medtop:[0-9]{8}", "Media Topic such as medtop:15000000")
 @click.option("--topic", type=TOPIC, help="Only articles on this Media Topic (medtop:...).")
 @click.option("--entity", help="Only articles that name this entity (the whole name, in any case).")
 @click.option("--limit", type=click.IntRange(min=1), help="End after so many articles.")
-@click.option("--idle", type=click.FloatRange(min=0, min_open=True), help="End after so many seconds without a record.")
+@click.option(
+    "--idle",
+    type=click.FloatRange(min=0, min_open=True),
+    help="End after so many seconds without a record, once all are read.",
+)
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="ndjson", show_default=True)
 @with_settings
 def command(

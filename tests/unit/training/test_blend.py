@@ -29,7 +29,7 @@ def test_the_coefficients_that_made_the_labels_are_found() -> None:
     assert found.tolist() == pytest.approx([1.5, 0.6], abs=0.05)
 
 
-def made(choose: random.Random, concepts: Concepts, number: int) -> Scored:
+def made(choose: random.Random, number: int) -> Scored:
     """A text of a topic near whose concept it is; the network is right of half of them, and as sure of all."""
     true = choose.randrange(1, 18)
     said = true if choose.random() < 0.5 else choose.randrange(1, 18)
@@ -46,7 +46,7 @@ def test_concepts_that_know_better_than_the_network_count_and_the_score_says_how
     rows[range(17), range(1, 18)] = 127
     concepts = Concepts([Concept(str(n), str(n), topic, n, n + 1) for n, topic in enumerate(TOPICS)], rows)
     choose = random.Random(3)
-    found = [made(choose, concepts, number) for number in range(1500)]
+    found = [made(choose, number) for number in range(1500)]
     blend = fit_blend(found, concepts)
     assert blend.weight > 1.0
     after = []
