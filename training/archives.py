@@ -3,11 +3,11 @@
 import tarfile
 from pathlib import Path
 
-_ARCHIVES = ("ner", "topics", "topics-iptc", "replay-rssarch")
+_ARCHIVES = ("ner", "topics", "topics-iptc", "replay-rssarch", "stories")
 
 
 def unpack(data: Path, work: Path) -> Path:
-    """Unpack the archives of `data` once, into work/data; returns it (ner/, topics/, topics_train/, rssarch/)."""
+    """Unpack the archives of `data` once, into work/data; returns it (with ner/, topics_train/, stories/ and so on)."""
     folder = work / "data"
     if not folder.is_dir():
         partial = work / "data.part"

@@ -251,6 +251,6 @@ class Batcher:
             torch.tensor([piece.weights for piece in group]),
         )
 
-    def shuffle(self, batches: list[TagBatch | TextBatch]) -> None:
+    def shuffle(self, batches: list[_T]) -> None:
         """Shuffle in place: the order in which the run sees the tasks."""
         self._random.shuffle(batches)

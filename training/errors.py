@@ -1,13 +1,12 @@
-"""Where the model errs: `python -m training.errors --data FOLDER [--stories FILE] [--model FOLDER] [--most N]`.
+"""Where the model errs: `python -m training.errors --data FOLDER [--model FOLDER] [--most N]`.
 
 For each entity set how many mistakes are of which kind, and the N that the model was surest of; for topics the pairs
-that are confused most, and the N wrong topics of the highest score. With FILE, a JSON object a line with `doc`, `event`
-and `sentences` (ECB+), the N pairs of documents of different events whose embeddings are nearest, and the N of one
-event whose are farthest. What is printed quotes the data: it is to be read, not to be kept in the repository.
+that are confused most, and the N wrong topics of the highest score; of ECB+ the N pairs of documents of different
+events whose embeddings are nearest, and the N of one event whose are farthest. What is printed quotes the data: it
+is to be read, not to be kept in the repository.
 """
 
 import argparse
-import json
 import statistics
 import tempfile
 from collections import Counter
@@ -15,15 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER
 from newswire.pipeline.analysis.results import Entity
 from training import thresholds
 from training import topic_data as topics
 from training.archives import unpack
+from training.embedding_figures import REPORTS, Report, cosines_of, read_reports
 from training.entity_figures import Documents, entity_sets
 from training.evaluate import open_analyzer
 from training.tagging_data import TaggedDocument
@@ -99,30 +96,8 @@ def print_topic_errors(found: Sequence[Scored], most: int) -> None:
         print(f"  {one.scores[one.best]:.2f} {one.best} for {names} ({one.group}): {one.text.text[:_TITLE]!r}")
 
 
-@dataclass(frozen=True)
-class Report:
-    """A document of a known event with its unit embedding (384,)."""
-
-    name: str
-    event: str
-    title: str
-    embedding: npt.NDArray[np.float64]
-
-
-def read_reports(analyzer: Analyzer, path: Path) -> list[Report]:
-    """The documents of a file of events, read by the model: the first sentence that is no address is the title."""
-    reports = []
-    with path.open(encoding="utf-8") as lines:
-        for one in map(json.loads, lines):
-            title, *rest = [text for text in one["sentences"] if not text.startswith("http")]
-            whole = np.frombuffer(analyzer.analyze(title, "\n\n".join(rest)).embedding, dtype=np.int8).astype(float)
-            reports.append(Report(one["doc"], one["event"], title, whole / np.linalg.norm(whole)))
-    return reports
-
-
 def print_embedding_errors(reports: Sequence[Report], most: int) -> None:
-    rows = np.stack([one.embedding for one in reports])
-    cosines = rows @ rows.T
+    cosines = cosines_of(reports)
     pairs = [(float(cosines[a, b]), a, b) for a in range(len(reports)) for b in range(a)]
     alike = [pair for pair in pairs if reports[pair[1]].event == reports[pair[2]].event]
     apart = [pair for pair in pairs if reports[pair[1]].event != reports[pair[2]].event]
@@ -139,15 +114,13 @@ def print_embedding_errors(reports: Sequence[Report], most: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
-    parser.add_argument("--stories", type=Path, help="file of documents with their events")
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
     parser.add_argument("--most", type=int, default=30)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         folder = unpack(arguments.data, Path(work))
         analyzer = Analyzer.load(arguments.model)
-        if arguments.stories:
-            print_embedding_errors(read_reports(analyzer, arguments.stories), arguments.most)
+        print_embedding_errors(read_reports(analyzer, folder / REPORTS), arguments.most)
         for name, documents in entity_sets(folder).items():
             print_entity_errors(analyzer, name, documents, arguments.most)
         _, sample = thresholds.parts(topics.split(topics.read_all(folder))[1])

@@ -1,7 +1,8 @@
 """The model's figures, through the shipped int8 path: `python -m training.evaluate --data FOLDER`.
 
 FOLDER is the data folder with the archives. Prints exact-span F1 on the held-out entity sets, also in other case and
-with other names, topic figures on the held-out texts, and what is found in the seed article.
+with other names, topic figures on the held-out texts, how well the embedding tells events apart, and what is found in
+the seed article.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from newswire.pipeline.analysis.topics import Taxonomy
 from training import thresholds
 from training import topic_data as topics
 from training.archives import unpack
+from training.embedding_figures import REPORTS, print_embedding, print_translations
 from training.entity_figures import Documents, entity_sets, f1_of, print_entities
 from training.second_level_figures import print_second_level
 from training.topic_figures import print_topics, score
@@ -63,6 +65,8 @@ def report(data: Path, model: Path, folder: Path, choices: list[str]) -> None:
     _, sample = thresholds.parts(topics.split(topics.read_all(folder))[1])
     print_topics(score(open_analyzer(model), sample), Encoder.load(model).settings.thresholds)
     print_second_level(model, folder)
+    print_embedding(analyzer, folder / REPORTS)
+    print_translations(analyzer, folder)
     if choices:
         print_windows(model, sets, choices)
     print_article(analyzer, data / "seed-article.txt")

@@ -1,7 +1,7 @@
 """Make the news encoder end to end: `python -m training.make --data FOLDER --out FOLDER`.
 
 FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
-work files and, in news-encoder-2/, the finished model. Steps whose work file exists are not done again.
+work files and, in news-encoder-3/, the finished model. Steps whose work file exists are not done again.
 
 With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`).
 """
@@ -22,13 +22,15 @@ from training.archives import unpack
 from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
-from training.model import NewsEncoder, Teacher
+from training.embedder import EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
+from training.model import Embedder, NewsEncoder, Teacher
+from training.optimise import Checkpoint
 from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
 from training.topic_figures import score
 from training.train import UNRESTRICTED, Recipe, centre_teacher, train
 from training.variants import Names
-from training.vocabulary import trim, trim_words
+from training.vocabulary import piece_id, trim, trim_words
 
 log = logging.getLogger("training")
 
@@ -59,9 +61,8 @@ def trim_vocabulary(folder: Path, out: Path, weights: TeacherWeights, recipe: Re
     return Tokenizer.from_file(str(kept))
 
 
-def build_batches(data: Path, folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> list[TagBatch | TextBatch]:
-    """All batches of the run, shuffled; held-out documents are not among them."""
-    batcher = Batcher(tokenizer, Limits(), recipe.seed)
+def read_documents(folder: Path, recipe: Recipe) -> dict[str, list[tagging.TaggedDocument]]:
+    """The entity sets that the recipe has, without the held-out documents."""
     ner = folder / "ner"
     documents = {
         "conll": tagging.read_conll(ner / "conll2003_en" / "train.conllu"),
@@ -74,7 +75,13 @@ def build_batches(data: Path, folder: Path, tokenizer: Tokenizer, recipe: Recipe
         "wnut": tagging.read_wnut(ner / "wnut17"),
         "synthetic": war_reports(3000, recipe.seed),
     }
-    documents = {name: found for name, found in documents.items() if getattr(recipe, name)}
+    return {name: found for name, found in documents.items() if getattr(recipe, name)}
+
+
+def build_batches(data: Path, folder: Path, tokenizer: Tokenizer, recipe: Recipe) -> list[TagBatch | TextBatch]:
+    """All batches of the run, shuffled; held-out documents are not among them."""
+    batcher = Batcher(tokenizer, Limits(), recipe.seed)
+    documents = read_documents(folder, recipe)
     batches: list[TagBatch | TextBatch] = []
     names = Names(document for found in documents.values() for document in found)
     for name, found in documents.items():
@@ -89,7 +96,7 @@ def build_batches(data: Path, folder: Path, tokenizer: Tokenizer, recipe: Recipe
 
 
 def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
-    """Train, from archives to out/checkpoint.pt and out/tokenizer.json."""
+    """Train the trunk with its heads, from archives to out/checkpoint.pt and out/tokenizer.json."""
     folder = unpack(data, out)
     torch.manual_seed(recipe.seed)
     weights = load_teacher()
@@ -102,29 +109,51 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     teacher = Teacher(weights)
     centre_teacher(teacher, [batch for batch in batches if isinstance(batch, TextBatch)][:40])
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
-    done = 0
-    if (out / "checkpoint.pt").is_file():
-        saved = torch.load(out / "checkpoint.pt")
-        model.load_state_dict(saved["model"])
-        done = int(saved["step"])
-    train(model, teacher, batches, recipe, out, done)
+    checkpoint = Checkpoint(out / "checkpoint.pt")
+    train(model, teacher, batches, recipe, checkpoint, checkpoint.load(model))
 
 
-def finish(data: Path, out: Path, recipe: Recipe) -> Path:
-    """From the checkpoint to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
+def make_embedder(data: Path, out: Path, recipe: Recipe, own: EmbedderRecipe) -> None:
+    """Train the embedder above the trunk of out/checkpoint.pt, to out/embedder.pt."""
+    folder = out / "data"
+    torch.manual_seed(recipe.seed)
+    weights = load_teacher()
+    tokenizer = trim_vocabulary(folder, out, weights, recipe)
+    texts, _ = topics.split(read_topics(folder, recipe))
+    texts += topics.read_taxonomy(data / TAXONOMY)
+    for found in read_documents(folder, recipe).values():
+        texts += texts_of_documents(found)
+    batcher = Batcher(tokenizer, Limits(), recipe.seed)
+    batches = build_text_batches(batcher, texts, own)
+    log.info("%d batches for the embedder, %d sub-tokens", len(batches), sum(batch.ids.numel() for batch in batches))
+    teacher = Teacher(weights)
+    centre_teacher(teacher, batches[:200])
+    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
+    Checkpoint(out / "checkpoint.pt").load(model)
+    embedder, checkpoint = Embedder(weights, own.layers), Checkpoint(out / "embedder.pt")
+    done = checkpoint.load(embedder)
+    frame = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
+    train_embedder(embedder, model, teacher, batches, frame, own, checkpoint, done)
+
+
+def finish(data: Path, out: Path, recipe: Recipe, own: EmbedderRecipe) -> Path:
+    """From the checkpoints to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe)
-    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
-    model.load_state_dict(torch.load(out / "checkpoint.pt")["model"])
+    model, embedder = NewsEncoder(weights, len(topics.TOPICS), recipe.layers), Embedder(weights, own.layers)
+    Checkpoint(out / "checkpoint.pt").load(model)
+    Checkpoint(out / "embedder.pt").load(embedder)
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
     shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
     model_files.write_taxonomy(data / TAXONOMY, folder / "iptc-media-topics.json")
     sample, _ = thresholds.parts(topics.split(read_topics(out / "data", recipe))[1])
+    sizes = export.Sizes(recipe.window, recipe.stride, own.opening)
+    export.export_embedder(embedder, folder / "embedder.onnx")
 
     def write() -> None:
-        export.export_graph(model, folder / "model.onnx")
-        export.write_config(folder, model, [0.0] * len(topics.TOPICS), recipe.window, recipe.stride)
+        export.export_graph(model, sizes.window, folder / "model.onnx")
+        export.write_config(folder, model, [0.0] * len(topics.TOPICS), sizes)
         model_files.write_checksums(folder)
 
     write()
@@ -148,9 +177,10 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     kept: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(arguments.out / "training.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=kept)
-    recipe = UNRESTRICTED if arguments.unrestricted else Recipe()
+    recipe, own = UNRESTRICTED if arguments.unrestricted else Recipe(), EmbedderRecipe()
     make_checkpoint(arguments.data, arguments.out, recipe)
-    folder = finish(arguments.data, arguments.out, recipe)
+    make_embedder(arguments.data, arguments.out, recipe, own)
+    folder = finish(arguments.data, arguments.out, recipe, own)
     evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 

@@ -1,4 +1,4 @@
-"""The network: one BERT trunk with three heads, and the teacher's trunk; PyTorch only, no work at import."""
+"""The networks: a BERT trunk with its heads, the embedder above it, the teacher; PyTorch only, no work at import."""
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -39,6 +39,10 @@ class Layer(nn.Module):
 
     def forward(self, states: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """`bias` (batch, 1, 1, length) is added to the attention scores: 0, or a large negative number on padding."""
+        return self.feed(self.attend(states, bias))
+
+    def attend(self, states: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """The first half of the layer: what each position takes from the others."""
         batch, length, width = states.shape
 
         def split(projected: torch.Tensor) -> torch.Tensor:
@@ -49,10 +53,28 @@ class Layer(nn.Module):
         scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias
         mixed = scores.softmax(-1) @ value
         mixed = self.attention_out(mixed.transpose(1, 2).reshape(batch, length, width))
-        states = self.attention_norm(states + self.dropout(mixed))
+        out: torch.Tensor = self.attention_norm(states + self.dropout(mixed))
+        return out
+
+    def feed(self, states: torch.Tensor) -> torch.Tensor:
+        """The second half, position by position; states (..., width)."""
         fed = self.feed_out(F.gelu(self.feed_in(states)))
         out: torch.Tensor = self.feed_norm(states + self.dropout(fed))
         return out
+
+
+def _part(weights: TeacherWeights, prefix: str) -> dict[str, torch.Tensor]:
+    return {name[len(prefix) :]: tensor for name, tensor in weights.state.items() if name.startswith(prefix)}
+
+
+def layer_state(weights: TeacherWeights, number: int) -> dict[str, torch.Tensor]:
+    """One of the teacher's layers as `Layer` names its tensors."""
+    return _part(weights, f"layers.{number}.")
+
+
+def padding_bias(mask: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
+    """What keeps attention off the positions where `mask` (batch, length) is 0: (batch, 1, 1, length)."""
+    return (1.0 - mask[:, None, None, :].to(kind)) * -1e4
 
 
 class Trunk(nn.Module):
@@ -70,12 +92,9 @@ class Trunk(nn.Module):
             Layer(weights.width, weights.heads, weights.feed, weights.epsilon, dropout) for _ in range(layers)
         )
         self.dropout = SharedDropout(dropout)
-        kept = {name: tensor for name, tensor in weights.state.items() if self._has(name, layers)}
-        self.load_state_dict(kept)
-
-    @staticmethod
-    def _has(name: str, layers: int) -> bool:
-        return not name.startswith("layers.") or int(name.split(".")[1]) < layers
+        for number, layer in enumerate(self.layers):
+            layer.load_state_dict(layer_state(weights, number))
+        self.norm.load_state_dict(_part(weights, "norm."))
 
     def look_up(self, ids: torch.Tensor) -> torch.Tensor:
         """Word vectors (batch, length, width) of token ids."""
@@ -89,7 +108,7 @@ class Trunk(nn.Module):
     def contextualise(self, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """States (batch, length, width) of word vectors of the same shape."""
         states: torch.Tensor = self.dropout(self.norm(vectors + self.positions[: mask.shape[1]]))
-        bias = (1.0 - mask[:, None, None, :].to(states.dtype)) * -1e4
+        bias = padding_bias(mask, states.dtype)
         for layer in self.layers:
             states = layer(states, bias)
         return states
@@ -101,8 +120,11 @@ def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return (states * weight).sum(1) / weight.sum(1)
 
 
-class Embedder(nn.Module):
-    """Mean-pooled state to the teacher's centred space: an identity-initialised projection and a small correction."""
+class Projection(nn.Module):
+    """Mean-pooled state to the teacher's centred space: an identity-initialised projection and a small correction.
+
+    It serves the training of the trunk alone, which keeps the sense of whole texts by it.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -120,7 +142,7 @@ class Embedder(nn.Module):
 
 
 class NewsEncoder(nn.Module):
-    """The shipped network: one trunk; tag logits a token, topic logits and a unit embedding a sequence."""
+    """One trunk; tag logits a token and topic logits a sequence are shipped, its projection is not."""
 
     def __init__(self, weights: TeacherWeights, topics: int, layers: int = 6, dropout: float = 0.1) -> None:
         super().__init__()
@@ -129,7 +151,7 @@ class NewsEncoder(nn.Module):
         self.tagger = nn.Linear(weights.width, len(TAGS))
         self.topic_inner = nn.Linear(weights.width, weights.width)
         self.topic_outer = nn.Linear(weights.width, topics)
-        self.embedder = Embedder(weights.width)
+        self.projection = Projection(weights.width)
 
     def tag(self, states: torch.Tensor) -> torch.Tensor:
         """Tag logits (batch, length, 9)."""
@@ -148,13 +170,38 @@ class NewsEncoder(nn.Module):
             self.topic_outer.bias.mul_(scale).add_(shift)
 
     def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """(tag logits, topic logits, embedding) of `ids` and `mask` (batch, length)."""
-        return self.heads(self.trunk(ids, mask), mask)
-
-    def heads(self, states: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The three results of the trunk's states."""
+        """(tag logits, topic logits, projected embedding) of `ids` and `mask` (batch, length)."""
+        states = self.trunk(ids, mask)
         pooled = mean_pool(states, mask)
-        return self.tag(states), self.topic(pooled), self.embedder(pooled)
+        return self.tag(states), self.topic(pooled), self.projection(pooled)
+
+
+class Embedder(nn.Module):
+    """The embedding's own network: some of the teacher's upper layers, above the states of a trained trunk.
+
+    The last layer's second half works on the mean of the positions, not on each, which is two thirds of a layer less.
+    """
+
+    def __init__(self, weights: TeacherWeights, layers: tuple[int, ...]) -> None:
+        """`layers`: numbers of the teacher's layers to begin with."""
+        super().__init__()
+        self.layers = nn.ModuleList(
+            Layer(weights.width, weights.heads, weights.feed, weights.epsilon, 0.0) for _ in layers
+        )
+        for layer, number in zip(self.layers, layers, strict=True):
+            layer.load_state_dict(layer_state(weights, number))
+        self.out = nn.Linear(weights.width, weights.width)
+        nn.init.eye_(self.out.weight)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """Unit vectors (batch, width) of a trunk's states (batch, length, width); `mask` as the trunk takes it."""
+        bias = padding_bias(mask, states.dtype)
+        *before, last = self.layers
+        for layer in before:
+            states = layer(states, bias)
+        pooled = mean_pool(last.attend(states, bias), mask)  # type: ignore[operator]
+        return F.normalize(self.out(last.feed(pooled)).float(), dim=-1)  # type: ignore[operator]
 
 
 class Teacher(nn.Module):

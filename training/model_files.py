@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from newswire.pipeline.analysis.concepts import NAMES_FILE, VECTORS_FILE
+from newswire.pipeline.analysis.encoder import FILES
 from training.topic_data import TOPICS
 
 RELEASE = "2025-10-09"
@@ -12,7 +13,7 @@ RELEASE = "2025-10-09"
 
 def write_checksums(folder: Path) -> None:
     """Write checksums.json: the SHA-256 of each file that is loaded."""
-    names = ("model.onnx", "tokenizer.json", "tokenizer_config.json", "config.json", VECTORS_FILE, NAMES_FILE)
+    names = (*FILES, VECTORS_FILE, NAMES_FILE)
     there = [folder / name for name in names if (folder / name).is_file()]
     write_json(folder / "checksums.json", {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in there})
 

@@ -1,18 +1,13 @@
-"""The training loop: single-task batches in a seeded order, one optimiser, linear decay, checkpoints on the way."""
+"""The training of the trunk with its heads: single-task batches in a seeded order, a loss for each task."""
 
-import json
-import logging
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from training.batches import IGNORED, TagBatch, TextBatch
 from training.model import TAGS, NewsEncoder, Teacher
-
-log = logging.getLogger("training")
+from training.optimise import Checkpoint, Schedule, optimise
 
 
 @dataclass(frozen=True)
@@ -82,46 +77,21 @@ def train(
     teacher: Teacher,
     batches: list[TagBatch | TextBatch],
     recipe: Recipe,
-    out: Path,
+    checkpoint: Checkpoint,
     done: int = 0,
 ) -> None:
-    """Train `model` in place over `batches` in their order, from step `done` on.
+    """Train `model` in place over `batches` in their order, from step `done` on."""
 
-    Writes out/checkpoint.pt (weights and the step) every 500 steps and at the end. What a resumed run lacks against an
-    uninterrupted one is the optimiser's memory of the steps before.
-    """
+    def step_loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        batch = batches[step]
+        if isinstance(batch, TextBatch):
+            return text_loss(model, teacher, batch, recipe)
+        loss = tag_loss(model, batch)
+        return loss, {"tag": loss.item()}
+
     heads = [p for name, p in model.named_parameters() if not name.startswith("trunk.")]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": list(model.trunk.parameters()), "lr": recipe.encoder_rate},
-            {"params": heads, "lr": recipe.head_rate},
-        ],
-        weight_decay=recipe.decay,
-        fused=True,
-    )
-    steps, warm = len(batches), max(1, int(len(batches) * recipe.warm_up))
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: min((step + 1) / warm, (steps - done - step) / max(1, steps - warm))
-    )
-    model.train()
-    began, means = time.monotonic(), {"tag": 0.0, "topic": 0.0, "distance": 0.0}
-    for step, batch in enumerate(batches[done:], done + 1):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            if isinstance(batch, TagBatch):
-                loss = tag_loss(model, batch)
-                parts = {"tag": loss.item()}
-            else:
-                loss, parts = text_loss(model, teacher, batch, recipe)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        schedule.step()
-        for name, value in parts.items():
-            means[name] += 0.02 * (value - means[name])
-        if step % 50 == 0:
-            log.info("step %d of %d, %.0f s, %s", step, steps, time.monotonic() - began, json.dumps(means))
-        if step % 500 == 0 or step == steps:
-            torch.save({"step": step, "model": model.state_dict()}, out / "checkpoint.tmp")
-            (out / "checkpoint.tmp").replace(out / "checkpoint.pt")
-    model.eval()
+    groups = [
+        {"params": list(model.trunk.parameters()), "lr": recipe.encoder_rate},
+        {"params": heads, "lr": recipe.head_rate},
+    ]
+    optimise(model, groups, step_loss, Schedule(len(batches), recipe.warm_up, recipe.decay, done), checkpoint)

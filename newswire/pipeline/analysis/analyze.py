@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from newswire.pipeline.analysis.casing import readings_of
 from newswire.pipeline.analysis.concepts import Concepts
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Reading, Tokens
+from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder, Floats, Reading, Tokens
 from newswire.pipeline.analysis.results import (
     EMPTY_EMBEDDING,
     Analysis,
@@ -37,13 +37,9 @@ _REPLACEMENT = "\ufffd"
 Doubles = npt.NDArray[np.float64]
 
 
-def pool_embedding(readings: list[Reading], weights: Doubles) -> bytes:
-    """An article's embedding: the unit mean of its windows' unit vectors times 127, rounded, as signed bytes."""
-    mean = sum(w * reading.embedding.astype(np.float64) for w, reading in zip(weights, readings, strict=True))
-    length = float(np.sqrt((mean * mean).sum()))
-    if length == 0.0:
-        return EMPTY_EMBEDDING
-    quantised: bytes = np.rint(mean / length * 127.0).astype(np.int8).tobytes()
+def as_bytes(embedding: Floats) -> bytes:
+    """A unit vector times 127, rounded, as signed bytes."""
+    quantised: bytes = np.rint(embedding.astype(np.float64) * 127.0).astype(np.int8).tobytes()
     return quantised
 
 
@@ -52,7 +48,7 @@ class Tagger(Protocol):
 
     name: str
 
-    def tag(self, text: str, most: int) -> tuple[Tokens, npt.NDArray[np.float32]]: ...
+    def tag(self, text: str, most: int) -> tuple[Tokens, Floats]: ...
 
 
 class Classifier(Protocol):
@@ -104,7 +100,7 @@ class Analyzer:
     def name(self) -> str:
         """Model, instruction set, decoder, and what finds entities or topics in its place.
 
-        Such as "news-encoder-2 int8 avx512_vnni decoder-5".
+        Such as "news-encoder-3 int8 avx512_vnni decoder-5".
         """
         others = [
             f" {what} {model.name}"
@@ -147,7 +143,7 @@ class Analyzer:
             ]
         fields = agree(words)
         entities = self._entities("title", title, fields[0]) + self._entities("text", text, fields[1])
-        settings, embedding = self._encoder.settings, pool_embedding(first.readings, first.weights)
+        settings, embedding = self._encoder.settings, as_bytes(self._encoder.embed(first.opening))
         if self._classifier is not None:
             scores = self._classifier.scores(title, text)
             limits = dict.fromkeys(scores, self._topic_min)
@@ -170,11 +166,15 @@ class Analyzer:
         windows = plan(len(ids), settings.window - 2, settings.stride, MAX_WINDOWS, starts)
         if not windows:
             return None
-        readings = self._encoder.read_all([ids[window.start : window.end] for window in windows])
-        tags = np.concatenate([_kept(reading, window) for reading, window in zip(readings, windows, strict=True)])
+        early = sum(window.first < settings.opening for window in windows)
+        readings = self._encoder.read_all([ids[window.start : window.end] for window in windows], early)
+        parts = list(zip(readings, windows, strict=True))
+        tags = np.concatenate([_kept(reading.tags, window) for reading, window in parts])
+        opening = [_kept(reading.states, window) for reading, window in parts if reading.states is not None]
         split = len(heading.ids)
         words = [_words(title, heading, tags[:split]), _words(text, body, tags[split:])]
-        return _Pass(words, readings, np.array([float(window.last - window.first) for window in windows]))
+        weights = np.array([float(window.last - window.first) for window in windows])
+        return _Pass(words, readings, weights, np.concatenate(opening)[: settings.opening])
 
     def _entities(self, field: Field, text: str, words: Words) -> tuple[Entity, ...]:
         return tuple(
@@ -193,11 +193,14 @@ class Analyzer:
 
 @dataclass(frozen=True)
 class _Pass:
-    """One pass of the encoder over an article: the words of its two fields, and its windows with their weights."""
+    """One pass of the encoder over an article: the words of its two fields, its windows with their weights, and the
+    states of its `opening` (tokens, 384).
+    """
 
     words: list[Words]
     readings: list[Reading]
     weights: Doubles
+    opening: Floats
 
 
 def _first_tokens(tokens: Tokens, places: list[int]) -> list[int]:
@@ -206,11 +209,11 @@ def _first_tokens(tokens: Tokens, places: list[int]) -> list[int]:
     return found
 
 
-def _words(field: str, tokens: Tokens, tags: npt.NDArray[np.float32]) -> Words:
+def _words(field: str, tokens: Tokens, tags: Floats) -> Words:
     """A field's words, but those beyond the windows, which were not read."""
     return words_of(field, tokens.starts[: len(tags)], tokens.ends[: len(tags)], tags)
 
 
-def _kept(reading: Reading, window: Window) -> npt.NDArray[np.float32]:
-    """The part of a window's tag logits that this window answers for."""
-    return reading.tags[window.first - window.start : window.last - window.start]
+def _kept(values: Floats, window: Window) -> Floats:
+    """The part of a window's values, one for each token, that this window answers for."""
+    return values[window.first - window.start : window.last - window.start]

@@ -16,7 +16,7 @@ from newswire.pipeline.analysis.encoder import MODEL_FOLDER, verify
 from newswire.pipeline.analysis.results import EMBEDDING_SIZE, ModelError
 
 VECTORS_FILE, NAMES_FILE = "concepts.npy", "concepts.json"
-SHARPNESS = 12.0
+SHARPNESS = 16.0
 """How much more a near concept counts than a far one; by the likelihood of 20 labels of other schemes that name a
 concept of the second level."""
 _UNIT = 127.0

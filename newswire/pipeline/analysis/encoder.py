@@ -1,4 +1,4 @@
-"""The news encoder: tokenizer and configuration through transformers, the int8 graph through ONNX Runtime on the CPU.
+"""The news encoder: tokenizer and configuration through transformers, int8 graphs through ONNX Runtime on the CPU.
 
 One run takes one unpadded window. Batches gain nothing on a CPU core, and with dynamic int8 the texts of a batch
 change each other's results, because the scale of an activation is taken over the whole tensor. Runs side by side, each
@@ -22,8 +22,9 @@ import numpy.typing as npt
 from newswire.pipeline.analysis.hardware import every_core, instruction_set
 from newswire.pipeline.analysis.results import ModelError
 
-MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-2"
-_FILES = ("model.onnx", "tokenizer.json", "tokenizer_config.json", "config.json")
+MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-3"
+FILES = ("model.onnx", "embedder.onnx", "tokenizer.json", "tokenizer_config.json", "config.json")
+_GIVEN = ("tag_logits", "topic_logits", "states")
 _MEND = (
     "mend it with: pip install --force-reinstall --no-deps newswire (in a checkout: git checkout -- newswire/models)"
 )
@@ -43,11 +44,11 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Reading:
-    """What one run gives: `tags` (tokens, 9) logits, `topics` (17,) logits, `embedding` (384,), a unit vector."""
+    """What one run gives: `tags` (tokens, 9) logits, `topics` (17,) logits, and if wanted `states` (tokens, 384)."""
 
     tags: Floats
     topics: Floats
-    embedding: Floats
+    states: Floats | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,9 @@ class Blend:
 
 @dataclass(frozen=True)
 class Settings:
-    """The model's own settings: tag labels by id, topic ids with thresholds, tokens of a window and of a step."""
+    """The model's own settings: tag labels by id, topic ids with thresholds; how many sub-tokens a window has, how many
+    a step between two, and how many are embedded.
+    """
 
     name: str
     labels: tuple[str, ...]
@@ -74,6 +77,7 @@ class Settings:
     thresholds: tuple[float, ...]
     window: int
     stride: int
+    opening: int
     blend: Blend | None = None
 
 
@@ -86,7 +90,7 @@ def verify(folder: Path, names: Sequence[str] = ()) -> None:
         expected: dict[str, str] = json.loads((folder / "checksums.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ModelError(f"{folder / 'checksums.json'} cannot be read ({error}); {_MEND}") from error
-    for name in names or {*_FILES, *expected}:
+    for name in names or {*FILES, *expected}:
         try:
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
         except OSError as error:
@@ -112,6 +116,7 @@ def _settings(folder: Path) -> Settings:
         thresholds=tuple(float(value) for value in own["thresholds"]),
         window=int(own["window"]),
         stride=int(own["stride"]),
+        opening=int(own["opening"]),
         blend=_blend(own["blend"], len(own["topics"])) if own.get("blend") else None,
     )
 
@@ -126,11 +131,13 @@ def _blend(found: dict[str, Any], topics: int) -> Blend:
 class Encoder:
     """A loaded model. Not for use from several threads at once: fast tokenizers are not safe to share."""
 
-    def __init__(self, settings: Settings, tokenizer: Any, session: Any, name: str, threads: int = 1) -> None:
+    def __init__(
+        self, settings: Settings, tokenizer: Any, reader: Any, embedder: Any, name: str, threads: int = 1
+    ) -> None:
         self.settings = settings
         self.name = name
         self._tokenizer = tokenizer
-        self._session = session
+        self._reader, self._embedder = reader, embedder
         self._begin = int(tokenizer.token_to_id("<s>"))
         self._end = int(tokenizer.token_to_id("</s>"))
         self._beside = ThreadPoolExecutor(threads, "windows") if threads > 1 else None
@@ -153,16 +160,19 @@ class Encoder:
         try:
             settings = _settings(folder)
             tokenizer = _transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True).backend_tokenizer
-            session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"),
-                options,
-                providers=["CPUExecutionProvider"],
-                # Its fused operator is slower on a CPU than the two that it replaces.
-                disabled_optimizers=["SkipLayerNormFusion"],
+            reader, embedder = (
+                onnxruntime.InferenceSession(
+                    str(folder / graph),
+                    options,
+                    providers=["CPUExecutionProvider"],
+                    # Its fused operator is slower on a CPU than the two that it replaces.
+                    disabled_optimizers=["SkipLayerNormFusion"],
+                )
+                for graph in FILES[:2]
             )
         except Exception as error:  # whatever the two libraries raise, it means that this model cannot be used
             raise ModelError(f"the model in {folder} cannot be loaded ({error}); {_MEND}") from error
-        return cls(settings, tokenizer, session, f"{settings.name} int8 {instruction_set()}", threads)
+        return cls(settings, tokenizer, reader, embedder, f"{settings.name} int8 {instruction_set()}", threads)
 
     def tokenize(self, text: str) -> Tokens:
         """Sub-tokens of a text without special ones. The text must hold no lone surrogates."""
@@ -170,17 +180,26 @@ class Encoder:
         offsets = np.fromiter(chain.from_iterable(encoding.offsets), dtype=np.int64).reshape(-1, 2)
         return Tokens(np.array(encoding.ids, dtype=np.int64), offsets[:, 0], offsets[:, 1])
 
-    def read(self, ids: Integers) -> Reading:
+    def read(self, ids: Integers, states: bool = False) -> Reading:
         """Run one window of sub-token ids, shape (tokens,), at most `settings.window` - 2 of them."""
-        framed = np.empty((1, len(ids) + 2), dtype=np.int64)
-        framed[0, 0], framed[0, 1:-1], framed[0, -1] = self._begin, ids, self._end
-        tags, topics, embedding = self._session.run(
-            ("tag_logits", "topic_logits", "embedding"), {"input_ids": framed, "attention_mask": np.ones_like(framed)}
-        )
-        return Reading(tags[0, 1:-1], topics[0], embedding[0])
+        framed = np.empty(len(ids) + 2, dtype=np.int64)
+        framed[0], framed[1:-1], framed[-1] = self._begin, ids, self._end
+        wanted = _GIVEN if states else _GIVEN[:2]
+        tags, topics, *rest = self._reader.run(wanted, {"input_ids": framed})
+        return Reading(tags[1:-1], topics, rest[0][1:-1] if rest else None)
 
-    def read_all(self, windows: Sequence[Integers]) -> list[Reading]:
-        """Run each window as `read` does, as many side by side as the encoder has threads; in their order."""
+    def read_all(self, windows: Sequence[Integers], states: int = 0) -> list[Reading]:
+        """Run each window as `read` does, as many side by side as the encoder has threads; in their order.
+
+        The first `states` of them give their states.
+        """
+        wanted = [number < states for number in range(len(windows))]
         if self._beside is None or len(windows) == 1:
-            return [self.read(ids) for ids in windows]
-        return list(self._beside.map(self.read, windows))
+            return [self.read(ids, each) for ids, each in zip(windows, wanted, strict=True)]
+        return list(self._beside.map(self.read, windows, wanted))
+
+    def embed(self, states: Floats) -> Floats:
+        """The unit vector (384,) of a text by its states (tokens, 384), at least one and at most `settings.opening`."""
+        (embedding,) = self._embedder.run(("embedding",), {"states": states})
+        found: Floats = embedding
+        return found

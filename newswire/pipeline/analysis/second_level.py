@@ -13,7 +13,7 @@ from newswire.pipeline.analysis.concepts import Concept, Concepts, Doubles
 from newswire.pipeline.analysis.results import Topic
 
 # How the name of the model says that it is in use; another number where the same embedding gives other topics.
-VERSION = "second-level-1"
+VERSION = "second-level-2"
 # By the likelihood of the labels that the concepts' sharpness was chosen on.
 _TEMPERATURE = 0.8
 # Of what is given below those labels 73 % is right.

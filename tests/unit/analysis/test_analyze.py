@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from newswire.pipeline.analysis import Analysis, Analyzer
 from newswire.pipeline.analysis.analyze import MAX_TEXT_CHARACTERS
+from newswire.pipeline.analysis.encoder import Encoder, Floats
 
 TITLE = "Kremlin signs law on army service for foreigners as fighting goes on in Ukraine — Polish intelligence"
 TEXT = """Source: Polish Ministry of National Defence
@@ -161,3 +162,30 @@ def test_similar_articles_have_similar_embeddings(analyzer: Analyzer) -> None:
     assert all(120 < float(np.linalg.norm(vector)) < 134 for vector in vectors)
     near, far = vectors[0] @ vectors[1], vectors[0] @ vectors[2]
     assert near > far + 0.2 * 127 * 127
+
+
+def test_the_embedding_is_that_of_an_articles_opening(analyzer: Analyzer) -> None:
+    opening = ("Parliament in Oslo passes the budget", "The finance minister said taxes on fuel will rise. " * 12)
+    sport = "The home team scored twice before half time, and the keeper saved a penalty. " * 12
+    alone, longer, other = (
+        np.frombuffer(analyzer.analyze(title, text).embedding, dtype=np.int8).astype(np.float64) / 127
+        for title, text in (opening, (opening[0], opening[1] + sport), ("", sport))
+    )
+    assert alone @ longer > 0.9
+    assert alone @ other < 0.5
+
+
+def test_an_opening_of_several_windows_is_joined(analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    embed = Encoder.embed
+
+    def count(self: Encoder, states: Floats) -> Floats:
+        seen.append(len(states))
+        return embed(self, states)
+
+    monkeypatch.setattr(Encoder, "embed", count)
+    encoder = Encoder.load()
+    for words in (1, 90, 140, 600):
+        text = "rain " * words
+        analyzer.analyze("", text)
+        assert seen.pop() == min(len(encoder.tokenize(text).ids), encoder.settings.opening)

@@ -78,9 +78,9 @@ def tokens(analyzer: Analyzer, monkeypatch: pytest.MonkeyPatch) -> Callable[[str
     read: list[int] = []
     original = Encoder.read
 
-    def count(self: Encoder, ids: Integers) -> Reading:
+    def count(self: Encoder, ids: Integers, states: bool = False) -> Reading:
         read.append(len(ids))
-        return original(self, ids)
+        return original(self, ids, states)
 
     def tokens(title: str, text: str) -> int:
         read.clear()

@@ -17,14 +17,16 @@ from newswire.pipeline.analysis.spans import DECODER
 from newswire.pipeline.analysis.topics import Taxonomy
 
 _SMALL = ("checksums.json", "config.json", "tokenizer.json", "tokenizer_config.json", "concepts.json", "concepts.npy")
+_GRAPHS = ("model.onnx", "embedder.onnx")
 
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    """A copy of the model folder; the large file is a link."""
+    """A copy of the model folder; the large files are links."""
     for name in _SMALL:
         shutil.copy(MODEL_FOLDER / name, tmp_path / name)
-    (tmp_path / "model.onnx").symlink_to(MODEL_FOLDER / "model.onnx")
+    for name in _GRAPHS:
+        (tmp_path / name).symlink_to(MODEL_FOLDER / name)
     return tmp_path
 
 
@@ -35,18 +37,19 @@ def test_a_damaged_file_is_named_with_the_command_that_mends_it(copied: Path) ->
         Encoder.load(copied)
 
 
-@pytest.mark.parametrize("name", ["model.onnx", *_SMALL])
+@pytest.mark.parametrize("name", [*_GRAPHS, *_SMALL])
 def test_a_missing_file_is_named(copied: Path, name: str) -> None:
     (copied / name).unlink()
     with pytest.raises(ModelError, match=name):
         Encoder.load(copied)
 
 
-def test_a_model_of_another_kind_is_refused(copied: Path) -> None:
-    (copied / "model.onnx").unlink()
-    (copied / "model.onnx").write_bytes(b"no graph")
+@pytest.mark.parametrize("name", _GRAPHS)
+def test_a_model_of_another_kind_is_refused(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    (copied / name).write_bytes(b"no graph")
     sums = json.loads((copied / "checksums.json").read_text(encoding="utf-8"))
-    sums["model.onnx"] = hashlib.sha256(b"no graph").hexdigest()
+    sums[name] = hashlib.sha256(b"no graph").hexdigest()
     (copied / "checksums.json").write_text(json.dumps(sums), encoding="utf-8")
     with pytest.raises(ModelError, match="cannot be loaded"):
         Encoder.load(copied)
@@ -54,12 +57,12 @@ def test_a_model_of_another_kind_is_refused(copied: Path) -> None:
 
 def test_the_name_says_model_instruction_set_and_decoder(analyzer: Analyzer) -> None:
     model, precision, instructions, decoder = analyzer.name.split(" ")
-    assert (model, precision, decoder) == ("news-encoder-2", "int8", DECODER)
+    assert (model, precision, decoder) == ("news-encoder-3", "int8", DECODER)
     assert instructions
 
 
 def test_the_shipped_model_is_small_and_complete() -> None:
-    assert (MODEL_FOLDER / "model.onnx").stat().st_size <= 60_000_000
+    assert sum(path.stat().st_size for path in MODEL_FOLDER.iterdir()) <= 60_000_000
     assert (MODEL_FOLDER / "MODEL_CARD.md").is_file()
 
 
@@ -93,17 +96,20 @@ class Meeting(Encoder):
 
     met = Barrier(2, timeout=20)
 
-    def read(self, ids: Integers) -> Reading:
+    def read(self, ids: Integers, states: bool = False) -> Reading:
         """As before, once another run has begun."""
         self.met.wait()
-        return super().read(ids)
+        return super().read(ids, states)
 
 
 def test_windows_are_read_side_by_side_and_come_in_order() -> None:
     encoder = Meeting.load(threads=2)
     windows = [encoder.tokenize(text).ids for text in ("Kyiv", "The Kremlin", "Anna Kowalska", "Nairobi")]
-    alone = [Encoder.read(encoder, window) for window in windows]
-    found = encoder.read_all(windows)
+    alone = [Encoder.read(encoder, window, number < 2) for number, window in enumerate(windows)]
+    found = encoder.read_all(windows, 2)
     for one, other in zip(found, alone, strict=True):
         assert np.array_equal(one.tags, other.tags)
-        assert np.array_equal(one.embedding, other.embedding)
+        if one.states is not None and other.states is not None:
+            assert np.array_equal(one.states, other.states)
+    assert [one.states is not None for one in found] == [True, True, False, False]
+    assert [one.states is not None for one in alone] == [True, True, False, False]

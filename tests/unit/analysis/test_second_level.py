@@ -11,8 +11,8 @@ from newswire.pipeline.analysis.results import EMBEDDING_SIZE, EMPTY_EMBEDDING
 from newswire.pipeline.analysis.second_level import THRESHOLD, VERSION, SecondLevel
 from newswire.pipeline.settings import AnalyzeSettings
 
-TITLE = "Court jails three men for bank robbery"
-TEXT = "The robbers shot a guard and fled with a million. The murder trial of their leader begins in May, police said."
+TITLE = "Gang robs three banks in one night"
+TEXT = "The robbers shot a guard and fled with a million. Detectives say that the gang has committed murders before."
 ABOVE = Topic("medtop:01000000", "above", 0.9, 0.5)
 
 

@@ -17,7 +17,7 @@ GOVERNMENT = "medtop:11000000"
 
 def reading(*logits: float) -> Reading:
     nothing = np.zeros(0, dtype=np.float32)
-    return Reading(nothing, np.array(logits, dtype=np.float32), nothing)
+    return Reading(nothing, np.array(logits, dtype=np.float32), None)
 
 
 def test_windows_count_by_the_tokens_that_each_adds() -> None:

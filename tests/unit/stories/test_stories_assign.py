@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from newswire.pipeline.stories.assign import score
 from newswire.pipeline.stories.background import news_background
-from newswire.pipeline.stories.index import POSTINGS_MAX, StoryIndex
+from newswire.pipeline.stories.index import POSTINGS_MAX, Head, Likeness, StoryIndex
 from newswire.pipeline.stories.story import (
     OpenStory,
     decode_indexed,
@@ -54,6 +56,16 @@ def test_embedding_and_transliterated_names_bring_two_languages_together() -> No
     assert stories[2] == stories[0] != stories[1]
     apart = stories_of([english, other, article(3, title, embedding=embedding(3), **ukrainian)])
     assert apart[2] not in apart[:2]
+
+
+@pytest.mark.parametrize(
+    ("language", "cosine", "fits"),
+    [("uk", 0.55, True), ("uk", 0.45, False), ("en", 0.55, False), ("en", 0.65, True), ("", 0.55, False)],
+)
+def test_across_languages_an_embedding_need_not_be_as_near(language: str, cosine: float, fits: bool) -> None:
+    features = replace(features_of(article(1, BUDGET, embedding=embedding(1))), language=language)
+    like = Likeness(Head("s-1", 0, 0, 0, ("en",)), None, None, cosine)
+    assert (score(features, like) > 0.5) is fits
 
 
 def test_an_emitted_copy_stands_in_the_story_of_its_original() -> None:

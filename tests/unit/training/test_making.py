@@ -80,7 +80,8 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
 
     from training import export, model_files
     from training.batches import Batcher, Limits, TagBatch, TextBatch
-    from training.model import NewsEncoder, Teacher
+    from training.model import Embedder, NewsEncoder, Teacher
+    from training.optimise import Checkpoint
     from training.train import Recipe, centre_teacher, train
 
     made = weights()
@@ -95,7 +96,7 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
     batches: list[TagBatch | TextBatch] = [*tagging, *topics]
     batcher.shuffle(batches)
     recipe = Recipe(encoder_rate=3e-3, head_rate=1e-2)
-    train(model, teacher, batches, recipe, tmp_path)
+    train(model, teacher, batches, recipe, Checkpoint(tmp_path / "checkpoint.pt"))
     saved = torch.load(tmp_path / "checkpoint.pt")
     assert saved["step"] == len(batches)
 
@@ -103,8 +104,9 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
     folder.mkdir()
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(MODEL_FOLDER / name, folder / name)
-    export.export_graph(model, folder / "model.onnx")
-    export.write_config(folder, model, [0.5] * len(TOPICS), 128, 116)
+    export.export_graph(model, 128, folder / "model.onnx")
+    export.export_embedder(Embedder(made, (0, 1)), folder / "embedder.onnx")
+    export.write_config(folder, model, [0.5] * len(TOPICS), export.Sizes(128, 116, 126))
     model_files.write_checksums(folder)
     analyzer = Analyzer(Encoder.load(folder), Taxonomy.load())
     found = analyzer.analyze("", "The mayor met Mia in Oslo on Monday.")
@@ -114,12 +116,105 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
     assert [one.id for one in before] == [TOPICS[16]]
 
     model.scale_topics(0.5, -0.25)
-    export.export_graph(model, folder / "model.onnx")
+    export.export_graph(model, 128, folder / "model.onnx")
     model_files.write_checksums(folder)
     again = Analyzer(Encoder.load(folder), Taxonomy.load())
     after = again.analyze("", "Heavy rain and storm of 7 degrees expected").topics
     odds = before[0].score / (1 - before[0].score)
     assert after[0].score == pytest.approx(1 / (1 + odds**-0.5 * 2.718281828**0.25), abs=0.02)
+
+
+@with_torch
+@pytest.mark.slow
+def test_the_embedder_learns_the_teachers_embeddings_and_is_exported(tmp_path: Path) -> None:
+    import torch
+    from tokenizers import Tokenizer
+
+    from training import export, model_files
+    from training.batches import Batcher, Limits
+    from training.embedder import EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
+    from training.model import Embedder, NewsEncoder, Teacher
+    from training.optimise import Checkpoint
+    from training.train import centre_teacher
+    from training.vocabulary import piece_id
+
+    made = weights()
+    tokenizer = Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json"))
+    frame = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
+    recipe = EmbedderRecipe(layers=(0, 1), rate=3e-3, iptc=12_000, tagged=12_000)
+    items = texts_of_documents(documents()) + [replace(text, id=f"iptc-{text.id}") for text in texts()]
+    batches = build_text_batches(Batcher(tokenizer, Limits(48, 512, 16), 5), items, recipe)
+    teacher, model, embedder = Teacher(made), NewsEncoder(made, len(TOPICS), 1), Embedder(made, recipe.layers)
+    centre_teacher(teacher, batches[:40])
+    trunk = {name: value.clone() for name, value in model.state_dict().items()}
+
+    def distance() -> float:
+        with torch.no_grad():
+            rows = [
+                1.0
+                - (embedder(model.trunk(one.ids, one.mask), one.mask) * teacher(one.teacher_ids, one.teacher_mask))
+                .sum(1)
+                .mean()
+                for one in batches[:10]
+            ]
+        return float(torch.stack(rows).mean())
+
+    before = distance()
+    checkpoint = Checkpoint(tmp_path / "embedder.pt")
+    train_embedder(embedder, model, teacher, batches, frame, recipe, checkpoint)
+    assert distance() < 0.5 * before
+    assert all(torch.equal(value, trunk[name]) for name, value in model.state_dict().items())
+    resumed = Embedder(made, recipe.layers)
+    assert checkpoint.load(resumed) == len(batches)
+    assert all(torch.equal(value, embedder.state_dict()[name]) for name, value in resumed.state_dict().items())
+
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODEL_FOLDER / name, tmp_path / name)
+    export.export_graph(model, 128, tmp_path / "model.onnx")
+    export.export_embedder(embedder, tmp_path / "embedder.onnx")
+    export.write_config(tmp_path, model, [0.5] * len(TOPICS), export.Sizes(128, 116, 126))
+    model_files.write_checksums(tmp_path)
+    shipped = Encoder.load(tmp_path)
+    text = "Heavy rain and storm of 7 degrees expected, and the match ended with goal number 3 of the team"
+    tokens = shipped.tokenize(text)
+    reading = shipped.read(tokens.ids, states=True)
+    assert reading.states is not None
+    ids = torch.tensor([[frame[0], *tokens.ids.tolist(), frame[1]]])
+    with torch.no_grad():
+        states = model.trunk(ids, torch.ones_like(ids))
+        tags, topics = model.tag(states)[0, 1:-1], model.topic(states.mean(1))[0]
+        wanted = embedder(states[:, 1:-1], torch.ones(1, len(tokens.ids)))[0]
+    assert torch.nn.functional.cosine_similarity(torch.tensor(reading.states), states[0, 1:-1]).min() > 0.99
+    assert torch.tensor(reading.tags).sub(tags).abs().max() < 0.1 * tags.abs().max()
+    assert torch.tensor(reading.topics).sub(topics).abs().max() < 0.1 * topics.abs().max()
+    assert float(torch.tensor(shipped.embed(reading.states)) @ wanted) > 0.98
+
+
+@with_torch
+def test_an_opening_in_two_windows_keeps_its_tokens_in_order() -> None:
+    import torch
+    from tokenizers import Tokenizer
+
+    from training.batches import Batcher, Limits
+    from training.embedder import opening_states
+    from training.model import Trunk
+    from training.vocabulary import piece_id
+
+    tokenizer = Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json"))
+    begin, end = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
+    (batch,) = Batcher(tokenizer, Limits(48, 4096, 99), 5).texts(texts()[:6], 30, join=False, windows=1)
+    trunk = Trunk(weights(), 1, 0.0)
+    with torch.no_grad():
+        whole, mask = opening_states(trunk, batch, begin, end, None)
+        parts, same = opening_states(trunk, batch, begin, end, 4)
+        row = batch.ids[0, : int(batch.mask[0].sum())]
+        first = torch.tensor([[*row[:4], end]])
+        second = torch.tensor([[begin, *row[4:]]])
+        alone = [trunk(ids, torch.ones_like(ids))[0] for ids in (first, second)]
+    assert torch.equal(mask, same)
+    assert mask[0].tolist() == [0, *[1] * (len(row) - 2), *[0] * (mask.shape[1] - len(row) + 1)]
+    assert whole.shape == parts.shape
+    assert torch.allclose(parts[0, : len(row)], torch.cat([alone[0][:-1], alone[1][1:]]), atol=1e-5)
 
 
 @with_torch
@@ -130,16 +225,17 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
 
     from training.batches import Batcher, Limits, TagBatch, TextBatch
     from training.model import NewsEncoder, Teacher
+    from training.optimise import Checkpoint
     from training.train import Recipe, train
 
     made = weights()
     batcher = Batcher(Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json")), Limits(48, 512, 16), 5)
     batches: list[TagBatch | TextBatch] = [*batcher.tagging(documents(), 5_000, Names(documents()))]
-    model = NewsEncoder(made, len(TOPICS), LAYERS)
+    model, checkpoint = NewsEncoder(made, len(TOPICS), LAYERS), Checkpoint(tmp_path / "checkpoint.pt")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    train(model, Teacher(made), batches, Recipe(), tmp_path, done=len(batches) - 1)
+    train(model, Teacher(made), batches, Recipe(), checkpoint, done=len(batches) - 1)
     saved = torch.load(tmp_path / "checkpoint.pt")
-    assert saved["step"] == len(batches)
+    assert saved["step"] == checkpoint.load(model) == len(batches)
     moved = {name for name, value in saved["model"].items() if not torch.equal(value, before[name])}
     assert "tagger.weight" in moved
     assert "trunk.words" not in moved
