@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from newswire.pipeline.duplicates.cells import Cells, Slots, cells_of, find_shared, put_in, spill, take_out
-from newswire.pipeline.duplicates.freed import give_back
 from newswire.pipeline.duplicates.normalise import U32
 from newswire.pipeline.duplicates.spill import PER_KEY, Spill
 from newswire.pipeline.duplicates.table import (
@@ -29,6 +28,7 @@ from newswire.pipeline.duplicates.table import (
     rank,
     split,
 )
+from newswire.pipeline.freed import give_back
 
 LOAD_MAX = 0.65
 """The part of the cells that is taken when a larger table is begun,"""

@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from threading import Barrier
 
@@ -64,6 +66,23 @@ def test_the_name_says_model_instruction_set_and_decoder(analyzer: Analyzer) -> 
 def test_the_shipped_model_is_small_and_complete() -> None:
     assert sum(path.stat().st_size for path in MODEL_FOLDER.iterdir()) <= 60_000_000
     assert (MODEL_FOLDER / "MODEL_CARD.md").is_file()
+
+
+_MEMORY = """
+import psutil
+process = psutil.Process()
+from newswire.pipeline.analysis import Analyzer
+before = process.memory_info().rss
+analyzer = Analyzer.load()
+for words in (5, 100, 400, 3000):
+    analyzer.analyze("Kremlin signs law", "The State Duma adopted a law. " * (words // 6))
+print(process.memory_info().rss - before)
+"""
+
+
+def test_the_model_with_all_that_loads_it_takes_no_more_than_250_megabytes() -> None:
+    done = subprocess.run([sys.executable, "-c", _MEMORY], capture_output=True, text=True, check=True)
+    assert 50_000_000 < int(done.stdout) <= 250_000_000
 
 
 def test_every_topic_of_the_model_has_a_name() -> None:
