@@ -47,7 +47,7 @@ def _typed(layers: torch.nn.ModuleList) -> list[Layer]:
 
 
 def _attend(layer: Layer, states: torch.Tensor) -> torch.Tensor:
-    """`Layer.attend` of one sequence without padding, states (length, width): fewer operators, a tenth less time."""
+    """`Layer.attend` of one sequence without padding, states (length, width): fewer operators."""
     width = states.shape[1]
 
     def split(projected: torch.Tensor) -> torch.Tensor:

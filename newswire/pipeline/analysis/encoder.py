@@ -173,7 +173,7 @@ class Encoder:
             )
         except Exception as error:  # whatever the two libraries raise, it means that this model cannot be used
             raise ModelError(f"the model in {folder} cannot be loaded ({error}); {_MEND}") from error
-        give_back()  # a third of the memory in use: what reading the tokenizer's file leaves behind
+        give_back()  # what reading the tokenizer's file leaves in the heap is tens of megabytes
         return cls(settings, tokenizer, reader, embedder, f"{settings.name} int8 {instruction_set()}", threads)
 
     def tokenize(self, text: str) -> Tokens:
