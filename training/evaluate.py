@@ -32,7 +32,14 @@ def open_analyzer(folder: Path) -> Analyzer:
 
 
 def print_windows(folder: Path, sets: dict[str, Documents], choices: list[str]) -> None:
-    """F1 and processor time an article for other window lengths, each "tokens/stride"; only to choose a length."""
+    """F1 and processor time an article for other window lengths, each "tokens/stride"; only to choose a length.
+
+    Raises ValueError for a window that is longer than the model's own.
+    """
+    longest = Encoder.load(folder).settings.window
+    for choice in choices:
+        if int(choice.partition("/")[0]) > longest:
+            raise ValueError(f"windows of {choice}: the model's graph reads at most {longest} sub-tokens")
     print("windows (tokens/stride): F1 of each set, processor milliseconds a thousand characters")
     for choice in choices:
         window, _, stride = choice.partition("/")
@@ -76,7 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
-    parser.add_argument("--windows", nargs="*", default=[], help="window lengths to compare, such as 128/96 256/192")
+    parser.add_argument("--windows", nargs="*", default=[], help="window lengths to compare, such as 112/96 128/112")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         report(arguments.data, arguments.model, unpack(arguments.data, Path(work)), arguments.windows)

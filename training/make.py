@@ -110,7 +110,7 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     centre_teacher(teacher, [batch for batch in batches if isinstance(batch, TextBatch)][:40])
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
     checkpoint = Checkpoint(out / "checkpoint.pt")
-    train(model, teacher, batches, recipe, checkpoint, checkpoint.load(model))
+    train(model, teacher, batches, recipe, checkpoint, checkpoint.resume(model))
 
 
 def make_embedder(data: Path, out: Path, recipe: Recipe, own: EmbedderRecipe) -> None:
@@ -131,7 +131,7 @@ def make_embedder(data: Path, out: Path, recipe: Recipe, own: EmbedderRecipe) ->
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
     Checkpoint(out / "checkpoint.pt").load(model)
     embedder, checkpoint = Embedder(weights, own.layers), Checkpoint(out / "embedder.pt")
-    done = checkpoint.load(embedder)
+    done = checkpoint.resume(embedder)
     frame = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
     train_embedder(embedder, model, teacher, batches, frame, own, checkpoint, done)
 

@@ -46,10 +46,12 @@ class Checkpoint:
         torch.save({"step": step, "model": module.state_dict()}, new)
         new.replace(self.path)
 
+    def resume(self, module: nn.Module) -> int:
+        """As `load` where the file exists; 0 without a file, which is where a run begins."""
+        return self.load(module) if self.path.is_file() else 0
+
     def load(self, module: nn.Module) -> int:
-        """Load the weights into `module` where the file exists; the step, 0 without a file."""
-        if not self.path.is_file():
-            return 0
+        """Load the weights into `module`; returns the step. Raises FileNotFoundError where nothing was trained."""
         saved = torch.load(self.path)
         module.load_state_dict(saved["model"])
         return int(saved["step"])

@@ -24,7 +24,8 @@ from newswire.pipeline.analysis.results import ModelError
 from newswire.pipeline.freed import give_back
 
 MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-3"
-FILES = ("model.onnx", "embedder.onnx", "tokenizer.json", "tokenizer_config.json", "config.json")
+_GRAPHS = ("model.onnx", "embedder.onnx")
+FILES = (*_GRAPHS, "tokenizer.json", "tokenizer_config.json", "config.json")
 _GIVEN = ("tag_logits", "topic_logits", "states")
 _MEND = (
     "mend it with: pip install --force-reinstall --no-deps newswire (in a checkout: git checkout -- newswire/models)"
@@ -169,7 +170,7 @@ class Encoder:
                     # Its fused operator is slower on a CPU than the two that it replaces.
                     disabled_optimizers=["SkipLayerNormFusion"],
                 )
-                for graph in FILES[:2]
+                for graph in _GRAPHS
             )
         except Exception as error:  # whatever the two libraries raise, it means that this model cannot be used
             raise ModelError(f"the model in {folder} cannot be loaded ({error}); {_MEND}") from error

@@ -161,11 +161,14 @@ def test_the_embedder_learns_the_teachers_embeddings_and_is_exported(tmp_path: P
 
     before = distance()
     checkpoint = Checkpoint(tmp_path / "embedder.pt")
+    assert checkpoint.resume(embedder) == 0
+    with pytest.raises(FileNotFoundError):
+        checkpoint.load(embedder)
     train_embedder(embedder, model, teacher, batches, frame, recipe, checkpoint)
     assert distance() < 0.5 * before
     assert all(torch.equal(value, trunk[name]) for name, value in model.state_dict().items())
     resumed = Embedder(made, recipe.layers)
-    assert checkpoint.load(resumed) == len(batches)
+    assert checkpoint.resume(resumed) == len(batches)
     assert all(torch.equal(value, embedder.state_dict()[name]) for name, value in resumed.state_dict().items())
 
     for name in ("tokenizer.json", "tokenizer_config.json"):
