@@ -2,8 +2,9 @@
 
 The network learns what some outlets call a topic; the concepts' own words know no outlet. Their weight is the one that
 makes the listed topics likeliest, topics alike, in a softmax of both over the topics (multinomial logistic regression
-of two coefficients). Then both become chances by Platt scaling (`training/calibration.py`), on outlets that were never
-trained on: those are what a reader's feeds are. All of it on the third of the held-out texts that also chooses the
+of two coefficients). What both say of the other topics counts against one, with a fixed `RIVALRY`. Then all of it
+becomes chances by Platt scaling (`training/calibration.py`), on outlets that were never trained on: those are what a
+reader's feeds are. All of it on the third of the held-out texts that also chooses the
 thresholds, and written into config.json of the model folder with these.
 """
 
@@ -30,6 +31,10 @@ from training.topic_figures import Scored, score
 
 Doubles = npt.NDArray[np.float64]
 
+RIVALRY = 0.5
+"""At 1 the score of a topic would be its share among all, and a second one would be denied; at 0 a topic is as sure
+beside a rival as without one. In between the best topic's score says better how sure it is (calibration error, coverage
+at a precision), and the order of all scores of all texts stays as good (average precision)."""
 _ROUNDS = 50
 _DIGITS = 4
 
@@ -77,7 +82,7 @@ def fit_blend(found: Sequence[Scored], concepts: Concepts) -> Blend:
     read = np.array([[one.scores[topic] for topic in TOPICS] for one in found])
     centre = (targets.T @ evidence / np.maximum(targets.sum(0), 1e-9)[:, None]).mean(0).round(_DIGITS)
     own, other = fit_weights(np.stack((logit(read), evidence - centre)), targets, weights_of(targets))
-    blend = Blend(round(float(other / own), _DIGITS), tuple(centre.tolist()), 1.0, 0.0)
+    blend = Blend(round(float(other / own), _DIGITS), tuple(centre.tolist()), RIVALRY, 1.0, 0.0)
     outlets = [
         replace(one, scores=dict(zip(TOPICS, blended(row, near, blend).tolist(), strict=True)))
         for one, row, near in zip(found, read, evidence, strict=True)

@@ -1,12 +1,13 @@
 """Where the model errs: `python -m training.errors --data FOLDER [--model FOLDER] [--most N]`.
 
 For each entity set how many mistakes are of which kind, and the N that the model was surest of; for topics the pairs
-that are confused most, and the N wrong topics of the highest score; of ECB+ the N pairs of documents of different
-events whose embeddings are nearest, and the N of one event whose are farthest. What is printed quotes the data: it
-is to be read, not to be kept in the repository.
+that are confused most, the N wrong topics of the highest score, and N drawn by chance of outlets that were never
+trained on; of ECB+ the N pairs of documents of different events whose embeddings are nearest, and the N of one event
+whose are farthest. What is printed quotes the data: it is to be read, not to be kept in the repository.
 """
 
 import argparse
+import random
 import statistics
 import tempfile
 from collections import Counter
@@ -27,7 +28,7 @@ from training.tagging_data import TaggedDocument
 from training.topic_figures import Scored, score
 
 _AROUND = 40
-_TITLE = 90
+_TITLE, _DRAWN = 90, 160
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,12 @@ def print_topic_errors(found: Sequence[Scored], most: int) -> None:
     for one in sorted(wrong, key=lambda one: -one.scores[one.best])[:most]:
         names = ", ".join(sorted(thresholds.listed(one.text)[0]))
         print(f"  {one.scores[one.best]:.2f} {one.best} for {names} ({one.group}): {one.text.text[:_TITLE]!r}")
+    for group in sorted({one.group for one in wrong if one.text.id.startswith("outlet-")}):
+        missed = [one for one in wrong if one.group == group]
+        print(f"  drawn by chance from the {len(missed)} of {group}")
+        for one in random.Random(len(missed)).sample(missed, min(most, len(missed))):
+            names = ", ".join(sorted(thresholds.listed(one.text)[0]))
+            print(f"    {one.best} for {names}: {one.text.text[:_DRAWN]!r}")
 
 
 def print_embedding_errors(reports: Sequence[Report], most: int) -> None:

@@ -86,6 +86,20 @@ def coverage(found: Sequence[Scored], precision: float = _PRECISION) -> float:
     return float((enough[-1] + 1) / len(order)) if len(enough) else 0.0
 
 
+def average_precision(found: Sequence[Scored]) -> float:
+    """The mean precision down to each listed topic, over all topics of all texts together, the surest first.
+
+    Topics of which a source says nothing sure do not count.
+    """
+    pairs = []
+    for one in found:
+        true, unsure = listed(one.text)
+        pairs += [(score, topic in true) for topic, score in one.scores.items() if topic not in unsure]
+    right = np.array([hit for _, hit in sorted(pairs, key=lambda pair: -pair[0])], dtype=float)
+    shares = np.cumsum(right) / np.arange(1, len(right) + 1)
+    return float((shares * right).sum() / right.sum())
+
+
 def print_topics(found: Sequence[Scored], thresholds: Sequence[float]) -> None:
     """Figures by group of texts, then precision and recall of each topic, in per cent."""
     limits = dict(zip(TOPICS, thresholds, strict=True))
@@ -97,7 +111,8 @@ def print_topics(found: Sequence[Scored], thresholds: Sequence[float]) -> None:
         print(
             f"  {group}: {len(texts)} texts, {right:.1f} % ({100 * macro(texts):.1f} and "
             f"{100 * macro(texts, limits):.1f} %), no topic given {silent:.1f} %, calibration error "
-            f"{calibration_error(texts):.3f}, coverage at 95 % precision {coverage(texts):.2f}"
+            f"{calibration_error(texts):.3f}, coverage at 95 % precision {coverage(texts):.2f}, average precision of "
+            f"all topics {average_precision(texts):.3f}"
         )
     for topic in TOPICS:
         counts = Counts()

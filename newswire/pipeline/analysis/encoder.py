@@ -23,7 +23,7 @@ from newswire.pipeline.analysis.hardware import every_core, instruction_set
 from newswire.pipeline.analysis.results import ModelError
 from newswire.pipeline.freed import give_back
 
-MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-3"
+MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-4"
 _GRAPHS = ("model.onnx", "embedder.onnx")
 FILES = (*_GRAPHS, "tokenizer.json", "tokenizer_config.json", "config.json")
 _GIVEN = ("tag_logits", "topic_logits", "states")
@@ -57,12 +57,13 @@ class Reading:
 class Blend:
     """How topics are scored by the network and by the taxonomy's concepts together (`topics.blended`).
 
-    `weight` is the evidence's against the network's logit, `centre` what each topic's evidence is in the mean; `scale`
-    and `shift` make chances of both.
+    `weight` is the evidence's against the network's logit, `centre` what each topic's evidence is in the mean;
+    `rivalry` is how much the other topics count against one, `scale` and `shift` make chances of it all.
     """
 
     weight: float
     centre: tuple[float, ...]
+    rivalry: float
     scale: float
     shift: float
 
@@ -127,7 +128,7 @@ def _blend(found: dict[str, Any], topics: int) -> Blend:
     centre = tuple(float(value) for value in found["centre"])
     if len(centre) != topics:
         raise ValueError(f"the blend has {len(centre)} topics of {topics}")
-    return Blend(float(found["weight"]), centre, float(found["scale"]), float(found["shift"]))
+    return Blend(centre=centre, **{name: float(found[name]) for name in ("weight", "rivalry", "scale", "shift")})
 
 
 class Encoder:

@@ -3,6 +3,9 @@
 The network has learned topics from some outlets' labels; what those called a topic, another outlet may not. The
 taxonomy's own words (`concepts.py`) know no outlet. Alone they find fewer topics, but what they say beside the network
 makes more of the topics right of outlets that were never trained on (`training/blend.py`).
+
+A topic is the surer the less others are likely: what is said of all the others counts against each, in part, since an
+article may have several.
 """
 
 import json
@@ -66,10 +69,15 @@ def read_scores(readings: Sequence[Reading], weights: Doubles) -> Doubles:
     return np.asarray((each * weights[:, None]).sum(0) / weights.sum())
 
 
+def of_others(logits: Doubles) -> Doubles:
+    """For each of `logits` (topics,) the logarithm of the sum of the others' exponentials."""
+    return np.asarray(np.logaddexp.reduce(np.where(np.eye(len(logits), dtype=bool), -np.inf, logits), axis=1))
+
+
 def blended(read: Doubles, evidence: Doubles, blend: Blend) -> Doubles:
     """Scores (topics,) from what the network says and from the evidence of the concepts below each topic."""
-    beyond = evidence - np.array(blend.centre)
-    return sigmoid(blend.scale * (logit(read) + blend.weight * beyond) + blend.shift)
+    both = logit(read) + blend.weight * (evidence - np.array(blend.centre))
+    return sigmoid(blend.scale * (both - blend.rivalry * of_others(both)) + blend.shift)
 
 
 class TopicScorer:

@@ -16,7 +16,7 @@ class Weights:
     """The share of each cosine in the mean, and the value at which it tells nothing either way (score one half).
 
     `decay` is the part of the fit that is lost over a window of silence. Chosen on ECB+ with the names and embeddings
-    of news-encoder-3: `python -m bench.stories FILE --encoder`, B-cubed F1 0.882 over three orders, 0.889 over nine
+    of news-encoder-4: `python -m bench.stories FILE --encoder`, B-cubed F1 0.882 over three orders, 0.889 over nine
     others. `vector_even_across` is for an article in another language than the story's: `make eval` prints the cosines
     of translations and of other sentences on one topic, which it stands between.
     """

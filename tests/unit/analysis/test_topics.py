@@ -26,10 +26,23 @@ def test_windows_count_by_the_tokens_that_each_adds() -> None:
 
 
 def test_evidence_above_the_mean_of_its_topic_raises_the_score() -> None:
-    blend = Blend(weight=0.5, centre=(2.0, 2.0, 2.0), scale=0.8, shift=-0.3)
+    blend = Blend(weight=0.5, centre=(2.0, 2.0, 2.0), rivalry=0.0, scale=0.8, shift=-0.3)
     found = blended(np.array([0.5, 0.5, 0.9]), np.array([2.0, 4.0, 1.0]), blend)
     wanted = [-0.3, 0.8 * 1.0 - 0.3, 0.8 * (math.log(9.0) - 0.5) - 0.3]
     assert found.tolist() == pytest.approx([1 / (1 + math.exp(-value)) for value in wanted])
+
+
+def test_a_rival_makes_a_topic_less_sure_and_the_order_stays() -> None:
+    def of(*chances: float) -> list[float]:
+        blend = Blend(weight=0.0, centre=(0.0, 0.0, 0.0), rivalry=0.5, scale=1.0, shift=0.0)
+        found: list[float] = blended(np.array(chances), np.zeros(3), blend).tolist()
+        return found
+
+    alone, beside = of(0.8, 0.01, 0.01), of(0.8, 0.75, 0.01)
+    assert alone[0] == pytest.approx(1 / (1 + math.exp(-(math.log(4.0) - 0.5 * math.log(2 / 99)))))
+    assert beside[0] < alone[0]
+    assert beside[0] > beside[1] > beside[2]
+    assert np.isfinite(of(0.0, 1.0, 1.0)).all()
 
 
 def test_scores_of_nothing_and_of_certainty_stay_finite() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from training.calibration import fit
 from training.topic_data import TOPICS, labelled
-from training.topic_figures import Scored, calibration_error, coverage, macro
+from training.topic_figures import Scored, average_precision, calibration_error, coverage, macro
 
 
 def scored(listed: int, best: int, score: float) -> Scored:
@@ -32,6 +32,13 @@ def test_coverage_is_the_largest_share_that_keeps_the_precision() -> None:
     found = [scored(1, 1, 0.9)] * 19 + [scored(1, 2, 0.8)] + [scored(1, 2, 0.7)] * 20
     assert coverage(found, 0.95) == pytest.approx(0.5)
     assert coverage([scored(1, 2, 0.9)], 0.95) == 0.0
+
+
+def test_average_precision_is_over_all_topics_but_the_unsure() -> None:
+    # Of topic 1 the source says nothing sure about topic 8, which is why its high score costs nothing.
+    first = Scored(labelled("x-1", "en", "text", (1,)), dict.fromkeys(TOPICS, 0.0) | {TOPICS[0]: 0.9, TOPICS[7]: 0.95})
+    second = Scored(labelled("x-2", "en", "text", (2,)), dict.fromkeys(TOPICS, 0.0) | {TOPICS[4]: 0.8, TOPICS[1]: 0.7})
+    assert average_precision([first, second]) == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_a_fitted_scale_makes_the_score_the_share_that_is_right() -> None:
