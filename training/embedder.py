@@ -4,6 +4,9 @@ Six layers that tag names do not hold what twelve make of a whole text; with som
 them they do. They read an article's opening only. Knowledge distillation (Hinton et al. 2015): one minus the cosine to
 the teacher's centred embedding, and the squared differences of the cosines between the texts of a batch (Park et al.
 2019).
+
+Trunk and teacher read each batch once, which is the most of a step; what they said of it is kept in memory for later
+passes: 768 bytes a sub-token.
 """
 
 import random
@@ -25,7 +28,8 @@ _SHORTEST = 12
 @dataclass(frozen=True)
 class EmbedderRecipe:
     """What a run is made of: the teacher's layers to begin with, sub-tokens that are embedded of a text, rates and
-    weights; then the budgets, sub-tokens of each set, by the beginning of its texts' ids.
+    weights, passes over all batches; then the budgets of one pass, sub-tokens of each set, by the beginning of its
+    texts' ids, of which a round takes `share`.
     """
 
     layers: tuple[int, ...] = (8, 9, 10, 11)
@@ -35,6 +39,8 @@ class EmbedderRecipe:
     warm_up: float = 0.03
     relation_weight: float = 2.0
     windows: int = 6
+    passes: int = 1
+    share: float = 1.0
     iptc: int = 1_700_000
     taxonomy: int = 200_000
     bbc: int = 1_700_000
@@ -45,6 +51,8 @@ class EmbedderRecipe:
     tagged: int = 1_900_000
 
 
+ROUNDS = (EmbedderRecipe(), EmbedderRecipe(rate=4e-4, passes=3, share=1 / 3))
+"""One after the other: the second one goes on with the weights of the first, on other windows of the texts."""
 SETS = ("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic", "tagged")
 _JOINED = ("iptc", "taxonomy")
 
@@ -61,7 +69,8 @@ def build_text_batches(batcher: Batcher, texts: Sequence[TopicText], recipe: Emb
         chosen = [text for text in texts if text.id.startswith(f"{name}-")]
         if chosen:
             join = name in _JOINED
-            batches += batcher.texts(chosen, getattr(recipe, name), join=join, windows=recipe.windows)
+            tokens = round(getattr(recipe, name) * recipe.share)
+            batches += batcher.texts(chosen, tokens, join=join, windows=recipe.windows)
     batcher.shuffle(batches)
     return batches
 
@@ -84,6 +93,15 @@ def opening_states(
     return torch.cat([first[:, :-1], second[:, 1:]], 1), text
 
 
+@dataclass(frozen=True)
+class _Read:
+    """What trunk and teacher say of a batch: states and mask as `opening_states` gives them, embeddings."""
+
+    states: torch.Tensor
+    mask: torch.Tensor
+    wanted: torch.Tensor
+
+
 def embedding_loss(found: torch.Tensor, wanted: torch.Tensor, relation_weight: float) -> torch.Tensor:
     """The loss of unit embeddings (batch, width) against the teacher's."""
     distance = (1.0 - (found * wanted).sum(1)).mean()
@@ -101,7 +119,8 @@ def train_embedder(
     checkpoint: Checkpoint,
     done: int = 0,
 ) -> None:
-    """Train `embedder` in place over `batches` in their order, from step `done` on; the model is only read.
+    """Train `embedder` in place from step `done` on; the model is only read. Each of the recipe's passes goes over all
+    `batches` in another order.
 
     `frame` is the ids of the pieces <s> and </s>.
     """
@@ -113,14 +132,23 @@ def train_embedder(
         split = shortest >= _SHORTEST and draw.random() < _SPLIT
         cuts.append(draw.randint(shortest // 3, shortest * 2 // 3) if split else None)
 
-    def step_loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        batch = batches[step]
-        with torch.no_grad():
+    order = [number for _ in range(recipe.passes) for number in draw.sample(range(len(batches)), len(batches))]
+    kept: dict[int, _Read] = {}
+
+    @torch.no_grad()
+    def read(number: int) -> _Read:
+        if number not in kept:
+            batch = batches[number]
             wanted = teacher(batch.teacher_ids, batch.teacher_mask)
-            states, mask = opening_states(model.trunk, batch, *frame, cuts[step])
-        found = embedder(states, mask)
-        loss = embedding_loss(found, wanted, recipe.relation_weight)
-        return loss, {"distance": 1.0 - (found.detach() * wanted).sum(1).mean().item()}
+            states, mask = opening_states(model.trunk, batch, *frame, cuts[number])
+            kept[number] = _Read(states.bfloat16(), mask, wanted)
+        return kept[number]
+
+    def step_loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+        batch = read(order[step])
+        found = embedder(batch.states.float(), batch.mask)
+        loss = embedding_loss(found, batch.wanted, recipe.relation_weight)
+        return loss, {"distance": 1.0 - (found.detach() * batch.wanted).sum(1).mean().item()}
 
     groups = [{"params": list(embedder.parameters()), "lr": recipe.rate}]
-    optimise(embedder, groups, step_loss, Schedule(len(batches), recipe.warm_up, recipe.decay, done), checkpoint)
+    optimise(embedder, groups, step_loss, Schedule(len(order), recipe.warm_up, recipe.decay, done), checkpoint)

@@ -1,7 +1,7 @@
 """Make the news encoder end to end: `python -m training.make --data FOLDER --out FOLDER`.
 
 FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
-work files and, in news-encoder-3/, the finished model. Steps whose work file exists are not done again.
+work files and, in news-encoder-4/, the finished model. Steps whose work file exists are not done again.
 
 With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`).
 """
@@ -9,6 +9,7 @@ With `--unrestricted` the sets are left out whose terms allow research or non-co
 import argparse
 import logging
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from training.archives import unpack
 from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
-from training.embedder import EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
+from training.embedder import ROUNDS, EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
 from training.model import Embedder, NewsEncoder, Teacher
 from training.optimise import Checkpoint
 from training.synthetic import war_reports
@@ -113,42 +114,47 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     train(model, teacher, batches, recipe, checkpoint, checkpoint.resume(model))
 
 
-def make_embedder(data: Path, out: Path, recipe: Recipe, own: EmbedderRecipe) -> None:
-    """Train the embedder above the trunk of out/checkpoint.pt, to out/embedder.pt."""
+def embedder_checkpoint(out: Path, number: int) -> Checkpoint:
+    """Where the embedder's weights are kept after round `number`, from 1."""
+    return Checkpoint(out / f"embedder-{number}.pt")
+
+
+def make_embedder(data: Path, out: Path, recipe: Recipe, rounds: Sequence[EmbedderRecipe]) -> None:
+    """Train the embedder above the trunk of out/checkpoint.pt; each round's weights go to a file of their own."""
     folder = out / "data"
     torch.manual_seed(recipe.seed)
     weights = load_teacher()
     tokenizer = trim_vocabulary(folder, out, weights, recipe)
+    frame = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
     texts, _ = topics.split(read_topics(folder, recipe))
     texts += topics.read_taxonomy(data / TAXONOMY)
     for found in read_documents(folder, recipe).values():
         texts += texts_of_documents(found)
-    batcher = Batcher(tokenizer, Limits(), recipe.seed)
-    batches = build_text_batches(batcher, texts, own)
-    log.info("%d batches for the embedder, %d sub-tokens", len(batches), sum(batch.ids.numel() for batch in batches))
-    teacher = Teacher(weights)
-    centre_teacher(teacher, batches[:200])
-    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
+    model, embedder = NewsEncoder(weights, len(topics.TOPICS), recipe.layers), Embedder(weights, rounds[0].layers)
     Checkpoint(out / "checkpoint.pt").load(model)
-    embedder, checkpoint = Embedder(weights, own.layers), Checkpoint(out / "embedder.pt")
-    done = checkpoint.resume(embedder)
-    frame = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
-    train_embedder(embedder, model, teacher, batches, frame, own, checkpoint, done)
+    for number, own in enumerate(rounds, 1):
+        batches = build_text_batches(Batcher(tokenizer, Limits(), recipe.seed + number - 1), texts, own)
+        tokens = sum(batch.ids.numel() for batch in batches)
+        log.info("%d batches for round %d of the embedder, %d sub-tokens", len(batches), number, tokens)
+        teacher = Teacher(weights)
+        centre_teacher(teacher, batches[:200])
+        checkpoint = embedder_checkpoint(out, number)
+        train_embedder(embedder, model, teacher, batches, frame, own, checkpoint, checkpoint.resume(embedder))
 
 
-def finish(data: Path, out: Path, recipe: Recipe, own: EmbedderRecipe) -> Path:
+def finish(data: Path, out: Path, recipe: Recipe, rounds: Sequence[EmbedderRecipe]) -> Path:
     """From the checkpoints to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe)
-    model, embedder = NewsEncoder(weights, len(topics.TOPICS), recipe.layers), Embedder(weights, own.layers)
+    model, embedder = NewsEncoder(weights, len(topics.TOPICS), recipe.layers), Embedder(weights, rounds[0].layers)
     Checkpoint(out / "checkpoint.pt").load(model)
-    Checkpoint(out / "embedder.pt").load(embedder)
+    embedder_checkpoint(out, len(rounds)).load(embedder)
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
     shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
     model_files.write_taxonomy(data / TAXONOMY, folder / "iptc-media-topics.json")
     sample, _ = thresholds.parts(topics.split(read_topics(out / "data", recipe))[1])
-    sizes = export.Sizes(recipe.window, recipe.stride, own.opening)
+    sizes = export.Sizes(recipe.window, recipe.stride, rounds[0].opening)
     export.export_embedder(embedder, folder / "embedder.onnx")
 
     def write() -> None:
@@ -177,10 +183,10 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     kept: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(arguments.out / "training.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=kept)
-    recipe, own = UNRESTRICTED if arguments.unrestricted else Recipe(), EmbedderRecipe()
+    recipe = UNRESTRICTED if arguments.unrestricted else Recipe()
     make_checkpoint(arguments.data, arguments.out, recipe)
-    make_embedder(arguments.data, arguments.out, recipe, own)
-    folder = finish(arguments.data, arguments.out, recipe, own)
+    make_embedder(arguments.data, arguments.out, recipe, ROUNDS)
+    folder = finish(arguments.data, arguments.out, recipe, ROUNDS)
     evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 

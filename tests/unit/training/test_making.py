@@ -141,7 +141,7 @@ def test_the_embedder_learns_the_teachers_embeddings_and_is_exported(tmp_path: P
     made = weights()
     tokenizer = Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json"))
     frame = piece_id(tokenizer, "<s>"), piece_id(tokenizer, "</s>")
-    recipe = EmbedderRecipe(layers=(0, 1), rate=3e-3, iptc=12_000, tagged=12_000)
+    recipe = EmbedderRecipe(layers=(0, 1), rate=3e-3, passes=2, share=0.5, iptc=12_000, tagged=12_000)
     items = texts_of_documents(documents()) + [replace(text, id=f"iptc-{text.id}") for text in texts()]
     batches = build_text_batches(Batcher(tokenizer, Limits(48, 512, 16), 5), items, recipe)
     teacher, model, embedder = Teacher(made), NewsEncoder(made, len(TOPICS), 1), Embedder(made, recipe.layers)
@@ -164,11 +164,15 @@ def test_the_embedder_learns_the_teachers_embeddings_and_is_exported(tmp_path: P
     assert checkpoint.resume(embedder) == 0
     with pytest.raises(FileNotFoundError):
         checkpoint.load(embedder)
+    asked: list[object] = []
+    hook = teacher.register_forward_hook(lambda *call: asked.append(call))
     train_embedder(embedder, model, teacher, batches, frame, recipe, checkpoint)
+    hook.remove()
+    assert len(asked) == len(batches)
     assert distance() < 0.5 * before
     assert all(torch.equal(value, trunk[name]) for name, value in model.state_dict().items())
     resumed = Embedder(made, recipe.layers)
-    assert checkpoint.resume(resumed) == len(batches)
+    assert checkpoint.resume(resumed) == 2 * len(batches)
     assert all(torch.equal(value, embedder.state_dict()[name]) for name, value in resumed.state_dict().items())
 
     for name in ("tokenizer.json", "tokenizer_config.json"):
