@@ -8,7 +8,7 @@ import pytest
 from newswire.pipeline.analysis.concepts import Concept, Concepts
 from newswire.pipeline.analysis.results import EMBEDDING_SIZE
 from newswire.pipeline.analysis.topics import blended
-from training.blend import fit_blend, fit_weights, targets_of, weights_of
+from training.blend import fit_blend, fit_weights, intercepts_of, targets_of, weights_of
 from training.topic_data import TOPICS, labelled
 from training.topic_figures import Scored, calibration_error
 
@@ -25,8 +25,22 @@ def test_the_coefficients_that_made_the_labels_are_found() -> None:
     features = drawn.normal(size=(2, 20_000, 4))
     logits = 1.5 * features[0] + 0.6 * features[1]
     chosen = (logits + drawn.gumbel(size=logits.shape)).argmax(1)
-    found = fit_weights(features, np.eye(4)[chosen], np.full(20_000, 1 / 20_000))
+    found = fit_weights(features, np.eye(4)[chosen], np.full(20_000, 1 / 20_000), np.zeros(2))
     assert found.tolist() == pytest.approx([1.5, 0.6], abs=0.05)
+
+
+def test_a_topic_that_is_listed_more_often_than_said_gets_an_intercept_that_the_ridge_holds_back() -> None:
+    drawn = np.random.default_rng(8)
+    said = drawn.normal(size=(20_000, 3))
+    chosen = (1.2 * said + np.array([0.8, 0.0, -0.8]) + drawn.gumbel(size=said.shape)).argmax(1)
+    features = np.concatenate((said[None], intercepts_of(3, len(said))))
+    free, held = (
+        fit_weights(features, np.eye(3)[chosen], np.full(len(said), 1 / len(said)), np.array([0.0, *[ridge] * 3]))
+        for ridge in (1e-6, 1.0)
+    )
+    assert free.tolist() == pytest.approx([1.2, 0.8, 0.0, -0.8], abs=0.05)
+    assert 0.05 < held[1] < 0.4 * free[1]
+    assert held[2:].tolist() == pytest.approx([0.0, -held[1]], abs=0.05)
 
 
 def made(choose: random.Random, number: int) -> Scored:
