@@ -137,12 +137,15 @@ def train_embedder(
 
     @torch.no_grad()
     def read(number: int) -> _Read:
-        if number not in kept:
-            batch = batches[number]
-            wanted = teacher(batch.teacher_ids, batch.teacher_mask)
-            states, mask = opening_states(model.trunk, batch, *frame, cuts[number])
-            kept[number] = _Read(states.bfloat16(), mask, wanted)
-        return kept[number]
+        if number in kept:
+            return kept[number]
+        batch = batches[number]
+        wanted = teacher(batch.teacher_ids, batch.teacher_mask)
+        states, mask = opening_states(model.trunk, batch, *frame, cuts[number])
+        found = _Read(states.bfloat16(), mask, wanted)
+        if recipe.passes > 1:  # what no later pass asks for would be gigabytes
+            kept[number] = found
+        return found
 
     def step_loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = read(order[step])
