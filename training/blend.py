@@ -1,9 +1,10 @@
-"""How much the taxonomy's concepts count beside the network: `python -m training.blend --data FOLDER [--model FOLDER]`.
+"""How much the taxonomy's concepts count beside the network: `python -m training.blend --data FOLDER [--model FOLDER]
+[--rivalry X] [--ridge X]`.
 
 The network learns what some outlets call a topic; the concepts' own words know no outlet. Their weight is the one that
 makes the listed topics likeliest, topics alike, in a softmax of both over the topics (multinomial logistic regression
 of two coefficients), with an intercept for each topic that a ridge holds near 0. What both say of the other topics
-counts against one, with a fixed `RIVALRY`. Then all of it becomes chances by Platt scaling (`training/calibration.py`),
+counts against one, with a fixed rivalry. Then all of it becomes chances by Platt scaling (`training/calibration.py`),
 on outlets that were never trained on: those are what a reader's feeds are. All of it on the third of the held-out texts
 that also chooses the thresholds, and written into config.json of the model folder with these.
 """
@@ -34,10 +35,11 @@ Doubles = npt.NDArray[np.float64]
 RIVALRY = 0.5
 """At 1 the score of a topic would be its share among all, and a second one would be denied; at 0 a topic is as sure
 beside a rival as without one. In between the best topic's score says better how sure it is (calibration error, coverage
-at a precision), and the order of all scores of all texts stays as good (average precision)."""
-_RIDGE = 0.02
-"""Of the intercepts; the loss is one text's. Without it they follow the outlets that they are fitted on: German ones
-lose what the English one gains."""
+at a precision), and the order of all scores of all texts stays as good (average precision): `training.evaluate` prints
+all three for a copy of the model with another rivalry."""
+RIDGE = 0.02
+"""Of the intercepts; the loss is one text's. Without it they follow the outlets that they are fitted on, and the order
+of all scores suffers: seen in the same way."""
 _ROUNDS = 50
 _DIGITS = 4
 
@@ -88,7 +90,7 @@ def fit_weights(features: Doubles, targets: Doubles, counts: Doubles, ridge: Dou
     return np.asarray(values)
 
 
-def fit_blend(found: Sequence[Scored], concepts: Concepts) -> Blend:
+def fit_blend(found: Sequence[Scored], concepts: Concepts, rivalry: float, ridge: float) -> Blend:
     """The blend for texts with the network's own scores and their embeddings, some of them of untrained outlets."""
     targets = targets_of(found)
     evidence = np.stack([concepts.evidence_of_topics(TOPICS, one.embedding) for one in found])
@@ -96,11 +98,11 @@ def fit_blend(found: Sequence[Scored], concepts: Concepts) -> Blend:
     centre = (targets.T @ evidence / np.maximum(targets.sum(0), 1e-9)[:, None]).mean(0).round(_DIGITS)
     intercepts = intercepts_of(len(TOPICS), len(found))
     features = np.concatenate((np.stack((logit(read), evidence - centre)), intercepts))
-    ridge = np.repeat((0.0, _RIDGE), (2, len(TOPICS)))
-    own, other, *higher = fit_weights(features, targets, weights_of(targets), ridge)
+    ridges = np.repeat((0.0, ridge), (2, len(TOPICS)))
+    own, other, *higher = fit_weights(features, targets, weights_of(targets), ridges)
     # An intercept is a mean of the evidence that lies lower.
     centre = (centre - np.array(higher) / other).round(_DIGITS)
-    blend = Blend(round(float(other / own), _DIGITS), tuple(centre.tolist()), RIVALRY, 1.0, 0.0)
+    blend = Blend(round(float(other / own), _DIGITS), tuple(centre.tolist()), rivalry, 1.0, 0.0)
     outlets = [
         replace(one, scores=dict(zip(TOPICS, blended(row, near, blend).tolist(), strict=True)))
         for one, row, near in zip(found, read, evidence, strict=True)
@@ -110,7 +112,7 @@ def fit_blend(found: Sequence[Scored], concepts: Concepts) -> Blend:
     return replace(blend, scale=round(scale, _DIGITS), shift=round(shift, _DIGITS))
 
 
-def write_blend(folder: Path, texts: Sequence[TopicText]) -> Blend:
+def write_blend(folder: Path, texts: Sequence[TopicText], rivalry: float = RIVALRY, ridge: float = RIDGE) -> Blend:
     """Fit the blend and choose the thresholds on `texts`, and write both into a model folder that has its concepts."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     own, concepts = config["newswire"], Concepts.load(folder)
@@ -120,7 +122,7 @@ def write_blend(folder: Path, texts: Sequence[TopicText]) -> Blend:
         encoder.settings = replace(encoder.settings, thresholds=(0.0,) * len(TOPICS), blend=blend)
         return score(Analyzer(encoder, Taxonomy.load(), concepts), texts)
 
-    blend = fit_blend(scored(None), concepts)
+    blend = fit_blend(scored(None), concepts, rivalry, ridge)
     own["blend"] = asdict(blend)
     own["thresholds"] = thresholds.choose([(one.text, one.scores) for one in scored(blend)])
     write_json(folder / "config.json", config)
@@ -132,11 +134,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
     parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
+    parser.add_argument("--rivalry", type=float, default=RIVALRY)
+    parser.add_argument("--ridge", type=float, default=RIDGE)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         folder = unpack(arguments.data, Path(work))
         sample, _ = thresholds.parts(topics.split(topics.read_all(folder))[1])
-        print(write_blend(arguments.model, sample))
+        print(write_blend(arguments.model, sample, arguments.rivalry, arguments.ridge))
 
 
 if __name__ == "__main__":

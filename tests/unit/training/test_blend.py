@@ -8,7 +8,7 @@ import pytest
 from newswire.pipeline.analysis.concepts import Concept, Concepts
 from newswire.pipeline.analysis.results import EMBEDDING_SIZE
 from newswire.pipeline.analysis.topics import blended
-from training.blend import fit_blend, fit_weights, intercepts_of, targets_of, weights_of
+from training.blend import RIDGE, RIVALRY, fit_blend, fit_weights, intercepts_of, targets_of, weights_of
 from training.topic_data import TOPICS, labelled
 from training.topic_figures import Scored, calibration_error
 
@@ -61,7 +61,7 @@ def test_concepts_that_know_better_than_the_network_count_and_the_score_says_how
     concepts = Concepts([Concept(str(n), str(n), topic, n, n + 1) for n, topic in enumerate(TOPICS)], rows)
     choose = random.Random(3)
     found = [made(choose, number) for number in range(1500)]
-    blend = fit_blend(found, concepts)
+    blend = fit_blend(found, concepts, RIVALRY, RIDGE)
     assert blend.weight > 1.0
     after = []
     for one in found:
