@@ -7,8 +7,8 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -68,8 +68,24 @@ async def create_topics(
 
 async def read_all(bootstrap_servers: str, topic: str) -> dict[int, list[tuple[bytes, bytes | None]]]:
     """Every committed record of a topic, by partition, in order."""
+    async with _reader(bootstrap_servers, topic, "read_committed") as (consumer, partitions):
+        return await _read(consumer, await consumer.beginning_offsets(partitions))
+
+
+async def read_unstable(bootstrap_servers: str, topic: str) -> dict[int, list[tuple[bytes, bytes | None]]]:
+    """The records behind each partition's last stable offset, in order: the first is of its oldest open transaction."""
+    async with _reader(bootstrap_servers, topic, "read_committed") as (consumer, partitions):
+        stable = await consumer.end_offsets(partitions)
+    async with _reader(bootstrap_servers, topic, "read_uncommitted") as (consumer, _):
+        return await _read(consumer, stable)
+
+
+@asynccontextmanager
+async def _reader(
+    bootstrap_servers: str, topic: str, isolation_level: str
+) -> AsyncIterator[tuple[Any, list[TopicPartition]]]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap_servers, isolation_level="read_committed", auto_offset_reset="none"
+        bootstrap_servers=bootstrap_servers, isolation_level=isolation_level, auto_offset_reset="none"
     )
     await consumer.start()
     try:
@@ -77,17 +93,21 @@ async def read_all(bootstrap_servers: str, topic: str) -> dict[int, list[tuple[b
             numbers = await consumer._client._wait_on_metadata(topic)
             partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             consumer.assign(partitions)
-            starts, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-            for partition in partitions:
-                consumer.seek(partition, starts[partition])
-            log: dict[int, list[tuple[bytes, bytes | None]]] = {number: [] for number in numbers}
-            for partition in partitions:
-                while await consumer.position(partition) < ends[partition]:
-                    for record in (await consumer.getmany(partition, timeout_ms=200)).get(partition, ()):
-                        log[partition.partition].append((record.key, record.value))
-            return log
+            yield consumer, partitions
     finally:
         await consumer.stop()
+
+
+async def _read(consumer: Any, starts: Mapping[TopicPartition, int]) -> dict[int, list[tuple[bytes, bytes | None]]]:
+    ends = await consumer.end_offsets(list(starts))
+    for partition, start in starts.items():
+        consumer.seek(partition, start)
+    log: dict[int, list[tuple[bytes, bytes | None]]] = {partition.partition: [] for partition in starts}
+    for partition in starts:
+        while await consumer.position(partition) < ends[partition]:
+            for record in (await consumer.getmany(partition, timeout_ms=200)).get(partition, ()):
+                log[partition.partition].append((record.key, record.value))
+    return log
 
 
 class Worker:
@@ -251,10 +271,15 @@ class Bench:
         name = running.spec.name
         await wait_until(lambda: running.exit_code is not None or self.readies(name) > since, f"{name} to wake or end")
 
-    async def fed_more(self, records: int) -> None:
-        """Wait until that many more records were fed."""
-        target = self.fed + records
-        await wait_until(lambda: self.fed >= target, f"{records} more records fed")
+    async def overtaken(self) -> bool:
+        """Whether a record that a transaction wrote to `out` stands there once more while that is still open."""
+        unstable = _numbers(await read_unstable(self.bootstrap_servers, self.topic("out")))
+        return any(numbers[0] in numbers[1:] for numbers in unstable if numbers)
+
+    async def repeated(self) -> bool:
+        """Whether a record stands on `out` twice, committed."""
+        out = _numbers(await read_all(self.bootstrap_servers, self.topic("out")))
+        return any(len(set(numbers)) < len(numbers) for numbers in out)
 
     async def reaches(self, records: int) -> None:
         """Wait until the first `records` records came out."""
@@ -339,6 +364,10 @@ class Bench:
                     self.exits.append((name, running.exit_code))
                     self.start(name)
             await asyncio.sleep(0.05)
+
+
+def _numbers(out: Log) -> list[list[int]]:
+    return [[json.loads(value or b"null")["n"] for _, value in records] for records in out.values()]
 
 
 def _rows(changelog: Log) -> dict[int, dict[bytes, bytes]]:
