@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import time
 from pathlib import Path
@@ -197,6 +198,7 @@ async def test_a_stuck_process_ends_itself(
     async with bench_on(kafka, namespace, tmp_path) as bench:
         assert await bench.start("a", **spec).ended() == FATAL
         assert says in bench.log
+        assert re.search(r"it hangs.*task\.py:\d+ _serve", bench.log), "the log does not say where it stood"
         assert (await bench.finish()).faults == 0
 
 
@@ -211,7 +213,8 @@ async def test_an_idle_process_whose_event_loop_stands_still_ends_itself(
         await bench.pause(0.5, 1.0)  # nothing is to be done any more, so that only the loop is overdue
         stuck.send(signal.SIGUSR1)
         assert await stuck.ended() == FATAL
-        assert "the event loop stood still for more than 5 s" in bench.log
+        assert "the event loop or the group stood still for more than 5 s" in bench.log
+        assert re.search(r"it hangs.*'thread: \w+\.py:\d+ \w+ < ", bench.log), "the log does not say where it stood"
         bench.feed_again()
         await bench.caught_up()
         assert (await bench.finish()).faults == 0

@@ -197,7 +197,7 @@ class Stage:
     def _overdue(self) -> Stuck | None:
         beat = self._beat
         if beat is not None and not self._closing and time.monotonic() - beat > self.config.stall_seconds:
-            return Stuck(f"the event loop stood still for more than {self.config.stall_seconds:.0f} s")
+            return Stuck(f"the event loop or the group stood still for more than {self.config.stall_seconds:.0f} s")
         for task in list(self._tasks.values()):
             reason = task.overdue()
             if reason is not None:

@@ -1,9 +1,15 @@
 """How a stage is getting on, and the watchdog that ends a process which is not."""
 
+import asyncio
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
+
+import structlog
+
+from newswire.pipeline.stage.standing import standing
 
 _LOOK_EVERY: Final = 0.5
 
@@ -28,7 +34,8 @@ class StageProgress:
 
 
 class Watchdog:
-    """A thread that asks `overdue` twice a second and calls `fatal` with what it returns.
+    """A thread that asks `overdue` twice a second and calls `fatal` with what it returns, after it has told where the
+    process stands.
 
     A thread, since what hangs may be the event loop.
     """
@@ -40,7 +47,8 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="stage-watchdog", daemon=True)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch the running event loop."""
+        self._loop, self._loop_thread = asyncio.get_running_loop(), threading.get_ident()
         self._thread.start()
 
     def stop(self) -> None:
@@ -51,4 +59,7 @@ class Watchdog:
         while not self._ended.wait(_LOOK_EVERY):
             error = self._overdue()
             if error is not None:
+                with suppress(Exception):  # the process has to end, whatever it looks like
+                    places = standing(self._loop, self._loop_thread)
+                    structlog.get_logger("newswire.stage").error("it hangs", reason=str(error), standing=places)
                 self._fatal(error)

@@ -80,7 +80,7 @@ def test_a_clock_keeps_its_first_beginning() -> None:
     assert clock.seconds() == 0.0
 
 
-def test_the_watchdog_sees_what_the_event_loop_cannot() -> None:
+async def test_the_watchdog_sees_what_the_event_loop_cannot() -> None:
     told, late = threading.Event(), threading.Event()
     watchdog = Watchdog(lambda: Stuck("too long") if late.is_set() else None, lambda error: told.set())
     watchdog.start()
