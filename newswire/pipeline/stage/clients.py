@@ -1,5 +1,6 @@
 """The Kafka clients of a stage, and the settings that exactly-once rests on. aiokafka has no types: they end here."""
 
+import asyncio
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -9,8 +10,9 @@ from newswire.pipeline.stage.place import client_id
 
 FETCH_BYTES: Final = 2_000_000
 _BATCH_BYTES: Final = 900_000  # a single larger record gets a batch of its own
+_CLOSE_SECONDS: Final = 5.0
 
-__all__ = ["FETCH_BYTES", "TopicPartition", "new_consumer", "new_member", "new_producer", "start_fenced"]
+__all__ = ["FETCH_BYTES", "TopicPartition", "close", "new_consumer", "new_member", "new_producer", "start_fenced"]
 
 
 def new_producer(config: StageConfig, partition: int) -> Any:
@@ -64,3 +66,17 @@ def new_member(config: StageConfig) -> Any:
         rebalance_timeout_ms=config.rebalance_timeout_ms,
         **{**config.client_options, "client_id": client_id(config)},
     )
+
+
+async def close(client: Any, seconds: float = _CLOSE_SECONDS) -> BaseException | None:
+    """Stop a client; return what it raised, a TimeoutError when it takes longer than `seconds` and is left to itself.
+
+    It is not waited for beyond that, as asyncio.wait_for does: aiokafka's clients may swallow the cancellation.
+    """
+    closing = asyncio.ensure_future(client.stop())
+    await asyncio.wait([closing], timeout=seconds)
+    if not closing.done():
+        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        closing.cancel()
+        return TimeoutError(f"not closed within {seconds:.0f} s")
+    return asyncio.CancelledError() if closing.cancelled() else closing.exception()

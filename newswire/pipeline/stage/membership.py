@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from aiokafka import ConsumerRebalanceListener
@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from newswire.pipeline.stage.app import StageApp
 from newswire.pipeline.stage.batch import Batch
-from newswire.pipeline.stage.clients import TopicPartition, new_member
+from newswire.pipeline.stage.clients import TopicPartition, close, new_member
 from newswire.pipeline.stage.config import StageConfig
 from newswire.pipeline.stage.errors import PlaceTaken, StageMisuse, Stuck, fatal
 from newswire.pipeline.stage.partition import Clock
@@ -20,7 +20,6 @@ from newswire.pipeline.stage.progress import StageProgress, Watchdog
 from newswire.pipeline.stage.task import ClosePartition, OpenPartition, PartitionTask, Surroundings
 from newswire.pipeline.stage.turns import Turns
 
-_CLOSE_SECONDS: Final = 5.0
 Agent = Callable[[AsyncIterable[Batch]], Awaitable[None]]
 
 
@@ -117,9 +116,8 @@ class Stage:
             self._polling.cancel()
             await asyncio.wait([self._polling])
         if self._member is not None:
-            try:
-                await asyncio.wait_for(self._member.stop(), _CLOSE_SECONDS)
-            except Exception as error:  # the group finds out by the session timeout
+            error = await close(self._member)
+            if error is not None:  # the group finds out by the session timeout
                 self._log.warning("group not left", error=repr(error))
         self._watchdog.stop()
 

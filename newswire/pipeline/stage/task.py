@@ -22,7 +22,7 @@ import structlog
 
 from newswire.pipeline.stage.attempts import Attempts, AttemptsFile, NoAttempts
 from newswire.pipeline.stage.batch import Batch, BatchRules
-from newswire.pipeline.stage.clients import TopicPartition, new_consumer, new_producer, start_fenced
+from newswire.pipeline.stage.clients import TopicPartition, close, new_consumer, new_producer, start_fenced
 from newswire.pipeline.stage.config import StageConfig
 from newswire.pipeline.stage.errors import StageMisuse, StateLocked, Stuck, TopicMismatch
 from newswire.pipeline.stage.ledger import changed_rows, standing_rows
@@ -37,7 +37,6 @@ from newswire.pipeline.stage.store import DictStore, StateStore
 from newswire.pipeline.stage.transaction import commit
 from newswire.pipeline.stage.turns import Since, Turns
 
-_CLOSE_SECONDS: Final = 5.0
 _LOCK_SECONDS: Final = 5.0  # the lock of a killed owner may outlive it by a moment
 
 OpenPartition = Callable[[Partition], Awaitable[object] | object]
@@ -390,9 +389,8 @@ class PartitionTask:
         self.last_commit = time.monotonic()
 
     async def _close(self, client: Any) -> None:
-        try:
-            await asyncio.wait_for(client.stop(), _CLOSE_SECONDS)
-        except Exception as error:  # the partition is given up either way, and nothing is in flight
+        error = await close(client)
+        if error is not None:  # the partition is given up either way, and nothing is in flight
             self._log.warning("client did not close", error=repr(error))
 
 
