@@ -1,6 +1,7 @@
 """The Kafka clients of a stage, and the settings that exactly-once rests on. aiokafka has no types: they end here."""
 
 import asyncio
+from collections.abc import Coroutine
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -69,14 +70,23 @@ def new_member(config: StageConfig) -> Any:
 
 
 async def close(client: Any, seconds: float = _CLOSE_SECONDS) -> BaseException | None:
-    """Stop a client; return what it raised, a TimeoutError when it takes longer than `seconds` and is left to itself.
+    """Close a producer or a consumer; return what kept it from closing in order, a TimeoutError after `seconds`.
 
-    It is not waited for beyond that, as asyncio.wait_for does: aiokafka's clients may swallow the cancellation.
+    Raises nothing but this task's own cancellation. aiokafka's clients may swallow a cancellation, so that
+    asyncio.wait_for would wait on. Its consumers raise a CancelledError where a fetch that failed waits to be tried
+    again, and leave their connections open.
     """
-    closing = asyncio.ensure_future(client.stop())
-    await asyncio.wait([closing], timeout=seconds)
-    if not closing.done():
-        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        closing.cancel()
-        return TimeoutError(f"not closed within {seconds:.0f} s")
-    return asyncio.CancelledError() if closing.cancelled() else closing.exception()
+    error = await _ended(client.stop(), seconds)
+    if error is not None:
+        await _ended((client._client if isinstance(client, AIOKafkaConsumer) else client.client).close(), seconds)
+    return error
+
+
+async def _ended(closing: Coroutine[Any, Any, None], seconds: float) -> BaseException | None:
+    task = asyncio.create_task(closing)
+    await asyncio.wait([task], timeout=seconds)
+    if not task.done():
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        task.cancel()
+        return TimeoutError(f"not closed within {seconds:.1f} s")
+    return asyncio.CancelledError() if task.cancelled() else task.exception()

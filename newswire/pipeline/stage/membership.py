@@ -100,7 +100,9 @@ class Stage:
             self._fatal(error)
         self._watchdog.start()
         self._member = new_member(self.config)
-        self._member.subscribe([self.config.input_topic], listener=_Listener(self._revoked, self._assigned))
+        self._member.subscribe(
+            [self.config.input_topic], listener=_Listener(self._revoked, self._assigned, lambda: self._closing)
+        )
         try:
             await self._member.start()
         except KafkaError as error:
@@ -207,15 +209,20 @@ class Stage:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """Passes rebalances on; an error in it ends the process, since aiokafka would only log it."""
+    """Passes rebalances on; an error in it ends the process, since aiokafka would only log it.
+
+    So does a cancellation, unless the stage is `closing`: aiokafka's coordination would end by it and say nothing.
+    """
 
     def __init__(
         self,
         revoked: Callable[[list[TopicPartition]], Awaitable[None]],
         assigned: Callable[[list[TopicPartition]], Awaitable[None]],
+        closing: Callable[[], bool],
     ) -> None:
         self._revoked = revoked
         self._assigned = assigned
+        self._closing = closing
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """The group takes these partitions away; it waits for this to return."""
@@ -230,5 +237,9 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
     ) -> None:
         try:
             await act(list(partitions))
+        except asyncio.CancelledError as error:
+            if not self._closing():
+                fatal(error, "rebalance")
+            raise
         except Exception as error:
             fatal(error, "rebalance")

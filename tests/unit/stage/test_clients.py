@@ -1,6 +1,8 @@
 """Closing a client: what it raises is told, and one that does not end holds nobody up."""
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -8,10 +10,19 @@ from newswire.pipeline.stage.clients import close
 
 
 class Client:
-    """Does `ending` when it is stopped, and swallows the first cancellation as aiokafka's may."""
+    """Takes its time to stop, then raises its error, and swallows cancellations as aiokafka's may."""
 
-    def __init__(self, seconds: float = 0.0, error: Exception | None = None) -> None:
+    @property
+    def client(self) -> "Client":
+        """What a producer has its connections in."""
+        return self
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def __init__(self, seconds: float = 0.0, error: BaseException | None = None) -> None:
         self.cancelled = 0
+        self.closed = False
         self._seconds, self._error = seconds, error
 
     async def stop(self) -> None:
@@ -26,12 +37,20 @@ class Client:
 
 
 async def test_a_client_that_closes() -> None:
-    assert await close(Client()) is None
+    client = Client()
+    assert await close(client) is None
+    assert not client.closed
 
 
 async def test_what_it_raises_is_returned() -> None:
     error = ConnectionError("gone")
-    assert await close(Client(error=error)) is error
+    client = Client(error=error)
+    assert await close(client) is error
+    assert client.closed, "its connections are left open"
+
+
+async def test_its_cancelled_error_does_not_cancel_who_closes_it() -> None:
+    assert isinstance(await close(Client(error=asyncio.CancelledError())), asyncio.CancelledError)
 
 
 @pytest.mark.timeout(10)
@@ -42,3 +61,16 @@ async def test_one_that_does_not_end_and_swallows_its_cancellation_is_left_to_it
     assert asyncio.get_running_loop().time() - began < 2.0
     await asyncio.sleep(0)
     assert client.cancelled == 1
+
+
+def test_a_cancelled_rebalance_ends_the_process() -> None:
+    code = """
+import asyncio
+from newswire.pipeline.stage.membership import _Listener
+async def cancelled(partitions):
+    raise asyncio.CancelledError
+asyncio.run(_Listener(cancelled, cancelled, lambda: False).on_partitions_revoked([]))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 70, ended.stderr
+    assert "rebalance" in ended.stdout + ended.stderr
