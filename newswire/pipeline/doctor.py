@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
 
@@ -270,7 +271,7 @@ async def _check_stamps(settings: Settings, connection: Connection) -> Finding:
     try:
         later = (await consumer.offsets_for_times({partition: limit}))[partition]
     finally:
-        await consumer.stop()
+        await close(consumer)
     if later is None:
         return Finding("broker clock", "ok", "no record of raw is from the future")
     text = f"records of raw are over {CLOCK_LIMIT:g} s ahead of this machine"

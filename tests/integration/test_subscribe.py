@@ -380,3 +380,15 @@ async def test_the_command_tells_a_gap_and_goes_on(kafka: Kafka, namespace: str,
     assert printed.returncode == 0
     assert [json.loads(line)["sequence"] for line in out.splitlines()] == [8, 9]
     assert err.decode().startswith("4 articles expired before they were read: numbers 4 to 7, offsets 3 to ")
+
+
+async def test_a_subscriber_that_leaves_while_the_broker_is_away_is_not_cancelled(
+    kafka: Kafka, namespace: str, wire: Any
+) -> None:
+    async with transaction(wire):
+        await send(wire, namespace, 1, 2, 3)
+    for _ in range(3):
+        async with kafka.proxy() as proxy, aclosing(subscribe(proxy.address, namespace)) as articles:
+            assert (await anext(articles)).sequence == 1
+            proxy.cut()
+            await asyncio.sleep(0.5)

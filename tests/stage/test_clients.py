@@ -6,7 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from newswire.pipeline.stage.clients import TopicPartition, close, new_consumer
+from newswire.pipeline.closing import close
+from newswire.pipeline.stage.clients import TopicPartition, new_consumer
 from tests.conftest import Kafka
 from tests.stage.harness import create_topics
 from tests.stage.worker import WorkerSpec

@@ -14,6 +14,7 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 from newswire.pipeline.broker.client import admin_client, existing_topics, has_leaders
 from newswire.pipeline.broker.errors import BrokerError, TopicMismatch
 from newswire.pipeline.broker.topics import TopicSpec
+from newswire.pipeline.closing import close
 
 _log = structlog.get_logger(__name__)
 
@@ -85,7 +86,7 @@ async def _await_answers(
     try:
         await consumer.end_offsets([TopicPartition(spec.name, n) for spec in specs for n in range(spec.partitions)])
     finally:
-        await consumer.stop()
+        await close(consumer)
 
 
 async def _check(

@@ -6,6 +6,7 @@ from typing import Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.settings import Settings
 from newswire.schemas import EnrichedArticle, Outcome
@@ -46,7 +47,7 @@ class Watch:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await close(self._consumer)
 
     async def read(self, seconds: float) -> None:
         """Take in what has come; waits at most `seconds` for something. Raises ContractError for a foreign record."""

@@ -9,6 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from newswire.pipeline.broker.client import admin_client, existing_topics
+from newswire.pipeline.closing import close
 
 WAIT_MS = 1_000
 CHUNK = 20_000
@@ -162,4 +163,4 @@ async def _consumer(bootstrap_servers: str, options: Mapping[str, Any], isolatio
     try:
         yield consumer
     finally:
-        await consumer.stop()
+        await close(consumer)

@@ -14,6 +14,7 @@ import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.replay.sources import Source
 from newswire.pipeline.replay.writer import FETCH_BYTES, CaptureReader, Pace, Progress, ReplayWriter, open_writer
@@ -249,4 +250,4 @@ async def _from_beginning(connection: Connection, topic: str) -> AsyncIterator[t
         await consumer.seek_to_beginning(partition)
         yield consumer, partition
     finally:
-        await consumer.stop()
+        await close(consumer)

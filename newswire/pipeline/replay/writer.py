@@ -12,6 +12,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.connection import Connection
 from newswire.pipeline.ledger.counters import PREFIX, count
 from newswire.pipeline.replay.folder import CaptureFolder
@@ -277,7 +278,7 @@ async def open_writer(
         finally:
             await writer.close()
     finally:
-        await consumer.stop()
+        await close(consumer)
         await producer.stop()
 
 

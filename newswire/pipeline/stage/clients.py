@@ -1,7 +1,5 @@
 """The Kafka clients of a stage, and the settings that exactly-once rests on. aiokafka has no types: they end here."""
 
-import asyncio
-from collections.abc import Coroutine
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -11,9 +9,8 @@ from newswire.pipeline.stage.place import client_id
 
 FETCH_BYTES: Final = 2_000_000
 _BATCH_BYTES: Final = 900_000  # a single larger record gets a batch of its own
-_CLOSE_SECONDS: Final = 5.0
 
-__all__ = ["FETCH_BYTES", "TopicPartition", "close", "new_consumer", "new_member", "new_producer", "start_fenced"]
+__all__ = ["FETCH_BYTES", "TopicPartition", "new_consumer", "new_member", "new_producer", "start_fenced"]
 
 
 def new_producer(config: StageConfig, partition: int) -> Any:
@@ -67,26 +64,3 @@ def new_member(config: StageConfig) -> Any:
         rebalance_timeout_ms=config.rebalance_timeout_ms,
         **{**config.client_options, "client_id": client_id(config)},
     )
-
-
-async def close(client: Any, seconds: float = _CLOSE_SECONDS) -> BaseException | None:
-    """Close a producer or a consumer; return what kept it from closing in order, a TimeoutError after `seconds`.
-
-    Raises nothing but this task's own cancellation. aiokafka's clients may swallow a cancellation, so that
-    asyncio.wait_for would wait on. Its consumers raise a CancelledError where a fetch that failed waits to be tried
-    again, and leave their connections open.
-    """
-    error = await _ended(client.stop(), seconds)
-    if error is not None:
-        await _ended((client._client if isinstance(client, AIOKafkaConsumer) else client.client).close(), seconds)
-    return error
-
-
-async def _ended(closing: Coroutine[Any, Any, None], seconds: float) -> BaseException | None:
-    task = asyncio.create_task(closing)
-    await asyncio.wait([task], timeout=seconds)
-    if not task.done():
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())
-        task.cancel()
-        return TimeoutError(f"not closed within {seconds:.1f} s")
-    return asyncio.CancelledError() if task.cancelled() else task.exception()

@@ -9,9 +9,10 @@ import structlog
 from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.stage.app import StageApp
 from newswire.pipeline.stage.batch import Batch
-from newswire.pipeline.stage.clients import TopicPartition, close, new_member
+from newswire.pipeline.stage.clients import TopicPartition, new_member
 from newswire.pipeline.stage.config import StageConfig
 from newswire.pipeline.stage.errors import PlaceTaken, StageMisuse, Stuck, fatal
 from newswire.pipeline.stage.partition import Clock

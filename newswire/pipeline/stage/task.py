@@ -20,9 +20,10 @@ from typing import Any, Final
 
 import structlog
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.stage.attempts import Attempts, AttemptsFile, NoAttempts
 from newswire.pipeline.stage.batch import Batch, BatchRules
-from newswire.pipeline.stage.clients import TopicPartition, close, new_consumer, new_producer, start_fenced
+from newswire.pipeline.stage.clients import TopicPartition, new_consumer, new_producer, start_fenced
 from newswire.pipeline.stage.config import StageConfig
 from newswire.pipeline.stage.errors import StageMisuse, StateLocked, Stuck, TopicMismatch
 from newswire.pipeline.stage.ledger import changed_rows, standing_rows

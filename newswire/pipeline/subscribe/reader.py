@@ -11,6 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaTimeoutError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.subscribe.filters import Filters
 from newswire.pipeline.subscribe.gaps import ArticlesExpired, Gap
 from newswire.pipeline.subscribe.place import Place, Start
@@ -154,7 +155,9 @@ async def read_enriched(
         try:
             await place.commit()
         finally:
-            await consumer.stop()
+            kept_open = await close(consumer)
+            if kept_open is not None:  # the articles were delivered and the place is kept, or said not to be
+                _log.warning("the consumer did not close", error=repr(kept_open))
 
 
 async def _tell(gap: Gap, place: Place, on_gap: Callable[[Gap], None] | None) -> None:

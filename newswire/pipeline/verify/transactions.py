@@ -7,6 +7,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from newswire.pipeline.closing import close
 from newswire.pipeline.verify.report import Fault
 
 PAUSE = 0.2
@@ -53,4 +54,4 @@ async def _ends(
         ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
         return ends
     finally:
-        await consumer.stop()
+        await close(consumer)

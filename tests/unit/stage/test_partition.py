@@ -96,3 +96,16 @@ def test_fatal_ends_the_process_with_70_and_says_why() -> None:
     assert ended.returncode == 70
     assert "broken thing" in ended.stdout + ended.stderr
     assert "ns.s" in ended.stdout + ended.stderr
+
+
+def test_a_cancelled_rebalance_ends_the_process() -> None:
+    code = """
+import asyncio
+from newswire.pipeline.stage.membership import _Listener
+async def cancelled(partitions):
+    raise asyncio.CancelledError
+asyncio.run(_Listener(cancelled, cancelled, lambda: False).on_partitions_revoked([]))
+"""
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 70, ended.stderr
+    assert "rebalance" in ended.stdout + ended.stderr

@@ -1,12 +1,10 @@
 """Closing a client: what it raises is told, and one that does not end holds nobody up."""
 
 import asyncio
-import subprocess
-import sys
 
 import pytest
 
-from newswire.pipeline.stage.clients import close
+from newswire.pipeline.closing import close
 
 
 class Client:
@@ -61,16 +59,3 @@ async def test_one_that_does_not_end_and_swallows_its_cancellation_is_left_to_it
     assert asyncio.get_running_loop().time() - began < 2.0
     await asyncio.sleep(0)
     assert client.cancelled == 1
-
-
-def test_a_cancelled_rebalance_ends_the_process() -> None:
-    code = """
-import asyncio
-from newswire.pipeline.stage.membership import _Listener
-async def cancelled(partitions):
-    raise asyncio.CancelledError
-asyncio.run(_Listener(cancelled, cancelled, lambda: False).on_partitions_revoked([]))
-"""
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ended.returncode == 70, ended.stderr
-    assert "rebalance" in ended.stdout + ended.stderr
