@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import IllegalOperation, KafkaError, ProducerFenced
 
 from newswire.pipeline.closing import close
 from newswire.pipeline.connection import Connection
@@ -229,22 +229,30 @@ class ReplayWriter:
         raw, changelog = self._settings.topic("raw"), self._settings.topic("replay.changelog")
         ledger = self._settings.topic("ledger")
         written = {key: row for key, row in batch.state.writes.items() if key.startswith(PREFIX)}
+        sent: list[asyncio.Future[Any]] = []
         try:
             await self._producer.begin_transaction()
-            sent = [await self._producer.send(raw, value, key, partition=0) for key, value in batch.records]
+            for key, value in batch.records:
+                sent.append(await self._producer.send(raw, value, key, partition=0))
             for key, row in batch.state.writes.items():
                 sent.append(await self._producer.send(changelog, row, key, partition=0))
             for key, row in {**self._unbooked, **written}.items():
                 sent.append(await self._producer.send(ledger, row, row_key("replay", 0, "", key), partition=0))
             await asyncio.gather(*sent)
             await self._producer.commit_transaction()
-        except ProducerFenced:
-            raise ReplayError("another replay has taken over this namespace") from None
-        except KafkaError as error:
-            raise ReplayError(f"Kafka failed, go on with --resume: {error}") from error
+        except (KafkaError, IllegalOperation) as error:
+            raise _failure(error, sent) from error
         self._store.apply(batch.state.writes, 0, 0.0)
         self._unbooked = {}
         self.progress = batch.progress
+
+
+def _failure(error: Exception, sent: Sequence[asyncio.Future[Any]]) -> ReplayError:
+    """What a transaction failed by: where it did between two sends, the second is only told that there is none."""
+    failed = [future.exception() for future in sent if future.done() and not future.cancelled()]
+    if any(isinstance(each, ProducerFenced) for each in (error, *failed)):
+        return ReplayError("another replay has taken over this namespace")
+    return ReplayError(f"Kafka failed, go on with --resume: {next(filter(None, failed), None) or error}")
 
 
 @asynccontextmanager
