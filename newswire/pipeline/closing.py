@@ -13,8 +13,8 @@ async def close(client: Any, seconds: float = _CLOSE_SECONDS) -> BaseException |
     """Close a producer or a consumer; return what kept it from closing in order, a TimeoutError after `seconds`.
 
     Raises nothing but this task's own cancellation. aiokafka's clients may swallow a cancellation, so that
-    asyncio.wait_for would wait on. Its consumers raise a CancelledError where a fetch that failed waits to be tried
-    again, and leave their connections open.
+    asyncio.wait_for would wait on. Its consumers (0.14) raise a CancelledError where a fetch that failed waits to be
+    tried again, or has not begun, and leave their connections open.
     """
     error = await _ended(client.stop(), seconds)
     if error is not None:

@@ -158,8 +158,6 @@ async def _consumer(bootstrap_servers: str, options: Mapping[str, Any], isolatio
         **options,
     )
     await consumer.start()
-    # aiokafka 0.14: stop() raises CancelledError when its background task never had a turn
-    await asyncio.sleep(0)
     try:
         yield consumer
     finally:

@@ -10,6 +10,11 @@ from newswire.pipeline.closing import close
 class Client:
     """Takes its time to stop, then raises its error, and swallows cancellations as aiokafka's may."""
 
+    def __init__(self, seconds: float = 0.0, error: BaseException | None = None) -> None:
+        self.cancelled = 0
+        self.closed = False
+        self._seconds, self._error = seconds, error
+
     @property
     def client(self) -> "Client":
         """What a producer has its connections in."""
@@ -17,11 +22,6 @@ class Client:
 
     async def close(self) -> None:
         self.closed = True
-
-    def __init__(self, seconds: float = 0.0, error: BaseException | None = None) -> None:
-        self.cancelled = 0
-        self.closed = False
-        self._seconds, self._error = seconds, error
 
     async def stop(self) -> None:
         deadline = asyncio.get_running_loop().time() + self._seconds
