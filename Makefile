@@ -26,7 +26,7 @@ test: $(READY)
 
 # What needs torch, which the service does without: models of Hugging Face, and how the encoder is made.
 test-torch: .venv-train/.ready
-	.venv-train/bin/mypy training tests/unit/training/test_making.py
+	.venv-train/bin/mypy training tests/unit/training/test_making.py tests/unit/training/test_spread.py
 	.venv-train/bin/python -m pytest -m torch tests/unit/analysis tests/unit/training
 
 # Faults strike the running service at random, for MINUTES (40); SEED repeats a run.

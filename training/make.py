@@ -16,6 +16,7 @@ import torch
 from tokenizers import Tokenizer
 
 from newswire.pipeline.analysis.analyze import Analyzer
+from newswire.pipeline.analysis.encoder import Encoder
 from training import calibration, evaluate, export, model_files, thresholds
 from training import tagging_data as tagging
 from training import topic_data as topics
@@ -24,8 +25,10 @@ from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
 from training.embedder import ROUNDS, EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
+from training.memory import keep_freed
 from training.model import Embedder, NewsEncoder, Teacher
 from training.optimise import Checkpoint
+from training.spread import openings, spread
 from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
 from training.topic_figures import score
@@ -153,13 +156,16 @@ def finish(data: Path, out: Path, recipe: Recipe, rounds: Sequence[EmbedderRecip
     folder.mkdir(exist_ok=True)
     shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
     model_files.write_taxonomy(data / TAXONOMY, folder / "iptc-media-topics.json")
-    sample, _ = thresholds.parts(topics.split(read_topics(out / "data", recipe))[1])
+    texts, held_out = topics.split(read_topics(out / "data", recipe))
+    sample, _ = thresholds.parts(held_out)
     sizes = export.Sizes(recipe.window, recipe.stride, rounds[0].opening)
     export.export_embedder(embedder, folder / "embedder.onnx")
 
     def write() -> None:
         export.export_graph(model, sizes.window, folder / "model.onnx")
         export.write_config(folder, model, [0.0] * len(topics.TOPICS), sizes)
+        model_files.write_checksums(folder)
+        spread(folder / "model.onnx", openings(Encoder.load(folder), [text.text for text in texts]))
         model_files.write_checksums(folder)
 
     write()
@@ -179,6 +185,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--unrestricted", action="store_true", help="without sets for research or non-commercial use")
     arguments = parser.parse_args()
+    keep_freed()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     kept: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(arguments.out / "training.log")]

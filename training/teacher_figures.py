@@ -45,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         reports = read_reports(Analyzer.load(arguments.model), unpack(arguments.data, Path(work)) / REPORTS)
     print(f"B-cubed F1 of {len(reports)} reports: {event_f1(reports):.3f}")
-    teacher, tokenizer = Teacher(load_teacher()), Tokenizer.from_file(str(tokenizer_file()))
+    teacher, tokenizer = Teacher(load_teacher(), torch.float32), Tokenizer.from_file(str(tokenizer_file()))
     for tokens in _LENGTHS:
         others = taught(teacher, tokenizer, reports, tokens)
         figure, alike = event_f1(others), agreement(reports, others)

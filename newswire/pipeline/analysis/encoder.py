@@ -184,12 +184,16 @@ class Encoder:
         offsets = np.fromiter(chain.from_iterable(encoding.offsets), dtype=np.int64).reshape(-1, 2)
         return Tokens(np.array(encoding.ids, dtype=np.int64), offsets[:, 0], offsets[:, 1])
 
+    def framed(self, ids: Integers) -> Integers:
+        """Sub-token ids between the two special ones that begin and end a window."""
+        window = np.empty(len(ids) + 2, dtype=np.int64)
+        window[0], window[1:-1], window[-1] = self._begin, ids, self._end
+        return window
+
     def read(self, ids: Integers, states: bool = False) -> Reading:
         """Run one window of sub-token ids, shape (tokens,), at most `settings.window` - 2 of them."""
-        framed = np.empty(len(ids) + 2, dtype=np.int64)
-        framed[0], framed[1:-1], framed[-1] = self._begin, ids, self._end
         wanted = _GIVEN if states else _GIVEN[:2]
-        tags, topics, *rest = self._reader.run(wanted, {"input_ids": framed})
+        tags, topics, *rest = self._reader.run(wanted, {"input_ids": self.framed(ids)})
         return Reading(tags[1:-1], topics, rest[0][1:-1] if rest else None)
 
     def read_all(self, windows: Sequence[Integers], states: int = 0) -> list[Reading]:

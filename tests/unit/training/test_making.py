@@ -198,6 +198,41 @@ def test_the_embedder_learns_the_teachers_embeddings_and_is_exported(tmp_path: P
 
 
 @with_torch
+def test_attention_is_the_same_with_a_backward_pass_and_without_one() -> None:
+    import torch
+
+    from training.model import Trunk, padding_bias
+
+    (layer, *_) = Trunk(weights(), 1, 0.0).layers
+    states = torch.randn(3, 9, WIDTH)
+    bias = padding_bias(torch.tensor([[1] * 9, [1] * 5 + [0] * 4, [1] * 7 + [0] * 2]), states.dtype)
+    learning = layer(states, bias)
+    with torch.no_grad():
+        reading = layer(states, bias)
+    assert learning.requires_grad
+    assert torch.allclose(learning, reading, atol=1e-5)
+    assert not torch.allclose(layer(states, torch.zeros_like(bias)), reading, atol=1e-3)
+
+
+@with_torch
+def test_a_teacher_of_fewer_digits_says_the_same() -> None:
+    import torch
+
+    from training.model import Teacher
+
+    made = weights()
+    ids = torch.randint(5, 5000, (8, 20))
+    mask = (torch.arange(20) < torch.arange(13, 21)[:, None]).long()
+    plain, short = Teacher(made, torch.float32), Teacher(made)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        exact, near = plain(ids, mask), short(ids, mask)
+    assert exact.dtype == near.dtype == torch.float32
+    assert 0.999 < float((exact * near).sum(1).min()) < 0.9999999
+    with torch.no_grad():
+        assert torch.equal(plain(ids, mask), exact)
+
+
+@with_torch
 def test_an_opening_in_two_windows_keeps_its_tokens_in_order() -> None:
     import torch
     from tokenizers import Tokenizer
