@@ -18,8 +18,8 @@ class Weights:
     `decay` is the part of the fit that is lost over a window of silence. Chosen on ECB+ with the names and embeddings
     of news-encoder-4; with those of the one that is shipped `python -m bench.stories FILE --encoder` gives a B-cubed F1
     of 0.882 over three orders and 0.889 over nine others. `vector_even_across` is for an article in another language
-    than the story's: `make eval` prints the cosines
-    of translations and of other sentences on one topic, which it stands between.
+    than the story's: `make eval` prints the cosines of translations and of other sentences on one topic, which it
+    stands between.
     """
 
     words: float = 1.0
