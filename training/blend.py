@@ -9,7 +9,6 @@ on outlets that were never trained on: those are what a reader's feeds are. All 
 that also chooses the thresholds, and written into config.json of the model folder with these.
 """
 
-import argparse
 import json
 import tempfile
 from collections.abc import Sequence
@@ -21,11 +20,12 @@ import numpy.typing as npt
 
 from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.concepts import Concepts
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Blend, Encoder
+from newswire.pipeline.analysis.encoder import Blend, Encoder
 from newswire.pipeline.analysis.topics import Taxonomy, blended, logit
 from training import calibration, thresholds
 from training import topic_data as topics
 from training.archives import unpack
+from training.arguments import of_model
 from training.model_files import write_checksums, write_json
 from training.topic_data import TOPICS, TopicText
 from training.topic_figures import Scored, score
@@ -131,9 +131,7 @@ def write_blend(folder: Path, texts: Sequence[TopicText], rivalry: float = RIVAL
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
+    parser = of_model(__doc__)
     parser.add_argument("--rivalry", type=float, default=RIVALRY)
     parser.add_argument("--ridge", type=float, default=RIDGE)
     arguments = parser.parse_args()

@@ -4,7 +4,6 @@ Every concept below the 17 top topics is read by the model, its name and its def
 folder is the unit vector of both together, less the mean of all, as signed bytes.
 """
 
-import argparse
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 
 from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.concepts import NAMES_FILE, VECTORS_FILE, Concept, Doubles
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER
+from training.arguments import of_model
 from training.model_files import attribution, write_checksums, write_json
 
 TAXONOMY = Path("iptc") / "cptall-en-GB.json"
@@ -83,10 +82,7 @@ def write_concepts(folder: Path, source: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with iptc/")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
-    arguments = parser.parse_args()
+    arguments = of_model(__doc__).parse_args()
     write_concepts(arguments.model, arguments.data / TAXONOMY)
 
 

@@ -6,7 +6,6 @@ trained on; of ECB+ the N pairs of documents of different events whose embedding
 whose are farthest. What is printed quotes the data: it is to be read, not to be kept in the repository.
 """
 
-import argparse
 import random
 import statistics
 import tempfile
@@ -16,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from newswire.pipeline.analysis.analyze import Analyzer
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER
 from newswire.pipeline.analysis.results import Entity
 from training import thresholds
 from training import topic_data as topics
 from training.archives import unpack
+from training.arguments import of_model
 from training.embedding_figures import REPORTS, Report, cosines_of, read_reports
 from training.entity_figures import Documents, entity_sets
 from training.evaluate import open_analyzer
@@ -119,9 +118,7 @@ def print_embedding_errors(reports: Sequence[Report], most: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
+    parser = of_model(__doc__)
     parser.add_argument("--most", type=int, default=30)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:

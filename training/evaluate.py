@@ -5,7 +5,6 @@ with other names, topic figures on the held-out texts, how well the embedding te
 the seed article.
 """
 
-import argparse
 import dataclasses
 import tempfile
 import time
@@ -13,11 +12,12 @@ from pathlib import Path
 
 from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.concepts import Concepts
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
+from newswire.pipeline.analysis.encoder import Encoder
 from newswire.pipeline.analysis.topics import Taxonomy
 from training import thresholds
 from training import topic_data as topics
 from training.archives import unpack
+from training.arguments import of_model
 from training.embedding_figures import REPORTS, print_embedding, print_translations
 from training.entity_figures import Documents, entity_sets, f1_of, print_entities
 from training.second_level_figures import print_second_level
@@ -80,9 +80,7 @@ def report(data: Path, model: Path, folder: Path, choices: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
+    parser = of_model(__doc__)
     parser.add_argument("--windows", nargs="*", default=[], help="window lengths to compare, such as 112/96 128/112")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:

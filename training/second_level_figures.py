@@ -6,7 +6,6 @@ text, and what is found below their true top topic is compared with it. The cons
 first group of labels only.
 """
 
-import argparse
 import hashlib
 import json
 import math
@@ -19,10 +18,10 @@ import numpy as np
 
 from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.concepts import Concepts
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER
 from newswire.pipeline.analysis.results import Topic
 from newswire.pipeline.analysis.second_level import THRESHOLD, SecondLevel
 from training.archives import unpack
+from training.arguments import of_model
 
 _MOST = 100
 # Label: number of its top topic, and the concepts below it that are right.
@@ -125,10 +124,7 @@ def _cents(row: tuple[float, ...]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
-    arguments = parser.parse_args()
+    arguments = of_model(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as work:
         print_second_level(arguments.model, unpack(arguments.data, Path(work)))
 

@@ -10,7 +10,6 @@ with the same outgoing weights and `gain` times the input plus `shift`, none of 
 graph: the copies take the weights' own integers, and only scales and biases change.
 """
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,9 +21,10 @@ import onnx
 import onnxruntime
 from onnx import numpy_helper
 
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
+from newswire.pipeline.analysis.encoder import Encoder
 from training import topic_data as topics
 from training.archives import unpack
+from training.arguments import of_model
 from training.model_files import write_checksums
 
 Floats = npt.NDArray[np.float32]
@@ -135,10 +135,7 @@ def openings(encoder: Encoder, texts: Sequence[str]) -> Windows:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
-    arguments = parser.parse_args()
+    arguments = of_model(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as work:
         texts, _ = topics.split(topics.read_all(unpack(arguments.data, Path(work))))
     windows = openings(Encoder.load(arguments.model), [text.text for text in texts])

@@ -4,7 +4,6 @@ Prints for both how well they tell events apart (`training/embedding_figures.py`
 the Pearson correlation of their cosines over all pairs of reports.
 """
 
-import argparse
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,8 +13,8 @@ import torch
 from tokenizers import Tokenizer
 
 from newswire.pipeline.analysis.analyze import Analyzer
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER
 from training.archives import unpack
+from training.arguments import of_model
 from training.embedding_figures import REPORTS, Report, agreement, event_f1, read_reports
 from training.model import Teacher
 from training.teacher import load_teacher, tokenizer_file
@@ -38,10 +37,7 @@ def taught(teacher: Teacher, tokenizer: Tokenizer, reports: Sequence[Report], to
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder with the archives")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
-    arguments = parser.parse_args()
+    arguments = of_model(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as work:
         reports = read_reports(Analyzer.load(arguments.model), unpack(arguments.data, Path(work)) / REPORTS)
     print(f"B-cubed F1 of {len(reports)} reports: {event_f1(reports):.3f}")
