@@ -11,7 +11,7 @@ _GROW = 64 * 2**20
 
 
 def keep_freed() -> bool:
-    """Let this process keep what it frees (mallopt(3)); False, and nothing else, where the C library is not glibc.
+    """Let this process keep what it frees (mallopt(3)); False where the C library is not glibc or refuses a setting.
 
     All threads share one heap, so that what one has freed another one takes.
     """

@@ -1,13 +1,13 @@
 """Massive activations spread over several hidden units: `python -m training.spread --data FOLDER [--model FOLDER]`.
 
 A few hidden units of the feed-forward layers are switches (Sun et al. 2024, "Massive activations in large language
-models"): at <s> and </s> they reach 14 to 70, where no other unit goes beyond 8, and at every other sub-token their
-input is far below 0. Dynamic int8 has one scale for all units, so that one switch leaves the others a few of its 255
+models"): at <s> and </s> they reach 12 to 80, where no other unit goes beyond 9, and at every other sub-token their
+input is below 0. Dynamic int8 has one scale for all units, so that one switch leaves the others a few of its 255
 steps (Bondarenko et al. 2021, "Understanding and overcoming the challenges of efficient transformer quantization").
 
-Where the input of a unit is either high or far below 0, its GELU is the input or 0, and so is the sum of `copies` units
-with the same outgoing weights and `gain` times the input plus `shift`, none of which is high. It is done in the int8
-graph: the copies take the weights' own integers, and only scales and biases change.
+Where the input of a unit is either high or well below 0, its GELU is the input or 0, and so is the sum of `copies`
+units with the same outgoing weights and `gain` times the input plus `shift`, none of which is high. It is done in the
+int8 graph: the copies take the weights' own integers, and only scales and biases change.
 """
 
 import tempfile
@@ -58,7 +58,8 @@ def switch_of(layer: int, unit: int, inputs: Floats) -> Switch | None:
     """The switch that a unit is by its inputs (sub-tokens,); None where it is not massive, or something in between.
 
     The median of the massive inputs gives what it gave, and the highest of the others comes to lie at -3, where GELU is
-    0.004 below 0. So the line between them is steeper than 1, and inputs beside the median give a little more or less.
+    0.004 below 0. The line through both has not the slope 1 (but `copies` times `gain`, 1.4 to 1.6 in what is shipped),
+    so that inputs beside the median give a little more or less than they gave.
     """
     on, off = inputs[inputs > 0], inputs[inputs <= 0]
     if inputs.max() < MASSIVE or not len(off) or np.quantile(on, 0.01) < np.median(on) / 4:
@@ -123,7 +124,7 @@ def spread(graph: Path, windows: Windows) -> list[Switch]:
             change(name, _widened(values, more, -1))
         outgoing = _OUT.format(layer)
         change(outgoing, _widened(numpy_helper.to_array(there[outgoing]), more, 0))
-    del model.graph.value_info[:]  # shapes of before
+    del model.graph.value_info[:]  # they hold the widths of the layers without the copies
     onnx.save(model, graph)
     return switches
 
