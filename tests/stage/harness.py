@@ -26,6 +26,8 @@ from tests.stage.checker import Findings, Log, check
 from tests.stage.worker import WorkerSpec
 
 PARTITIONS = 4
+AHEAD = 400  # records fed before what has come out, at most: on a slow machine a backlog would only grow
+PATIENCE = 180.0  # seconds until something is taken to hang; a machine shared with others may give a tenth of its cores
 COMPACTING = {
     "segment.ms": "2000",
     "delete.retention.ms": "86400000",
@@ -40,7 +42,7 @@ _processes.set_forkserver_preload(
 )
 
 
-async def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+async def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE) -> None:
     """Poll until `condition` holds; raises TimeoutError naming `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -97,7 +99,7 @@ async def _reader(
     )
     await consumer.start()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             numbers = await consumer._client._wait_on_metadata(topic)
             partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             consumer.assign(partitions)
@@ -135,7 +137,7 @@ class Worker:
         """Wait until it stands still (SIGSTOP) or ended."""
         await wait_until(lambda: self.exit_code is not None or self._is_stopped(), "a worker that stands still")
 
-    async def ended(self, seconds: float = 60.0) -> int:
+    async def ended(self, seconds: float = PATIENCE) -> int:
         """Wait for its end and return the exit code."""
         await wait_until(lambda: self.exit_code is not None, "a worker's end", seconds)
         assert self.exit_code is not None
@@ -293,7 +295,7 @@ class Bench:
         """Wait until the first `records` records came out."""
         await wait_until(lambda: self.complete >= records, f"the first {records} records on out")
 
-    async def caught_up(self, seconds: float = 90.0) -> None:
+    async def caught_up(self, seconds: float = PATIENCE) -> None:
         """Wait until what was fed up to now came out, and some more for each partition: all have owners that work."""
         target = self.fed + (40 if self._feeding else 0)
         await wait_until(lambda: self.complete >= target, f"the first {target} records on out", seconds)
@@ -312,7 +314,7 @@ class Bench:
         self._feeding = True
         self._tasks[0] = asyncio.create_task(self._feed())
 
-    async def finish(self, seconds: float = 60.0) -> Findings:
+    async def finish(self, seconds: float = PATIENCE) -> Findings:
         """Stop feeding, let the workers catch up if they can within `seconds`, end them, and check the topics."""
         await self.stop_feeding()
         if not self.workers:
@@ -333,9 +335,13 @@ class Bench:
         )
         await producer.start()
         try:
-            began, sent = time.monotonic() - self.fed / self._rate, []
+            due, sent = float(self.fed), []
+            then = time.monotonic()
             while self._feeding:
-                while self.fed < (time.monotonic() - began) * self._rate:
+                now = time.monotonic()
+                due = min(due + (now - then) * self._rate, self.complete + AHEAD)
+                then = now
+                while self.fed < due:
                     key = b"k%d" % (self.fed * 7919 % 700)
                     value = json.dumps({"n": self.fed, **self._ballast}).encode()
                     sent.append(await producer.send(self.topic("raw"), value, key=key))

@@ -23,7 +23,7 @@ from newswire.pipeline.broker.embedded import EmbeddedBroker
 from newswire.pipeline.stage.config import StoreMemory
 from tests.conftest import DOORS, Kafka
 from tests.stage.checker import Findings
-from tests.stage.harness import COMPACTING, Bench, Worker
+from tests.stage.harness import COMPACTING, PATIENCE, Bench, Worker
 from tests.stage.outages import unreachable
 from tests.stage.twins import replaced, twins, twins_at_once
 
@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 ROUNDS = int(os.environ.get("NEWSWIRE_TEST_ROUNDS", 5))
 LONG_ROUNDS = max(1, ROUNDS // 5)  # of those that take long
-AT_ONCE = 6
+AT_ONCE = 5
 FENCED = 70
 SMALL = StoreMemory(64 << 10, 256 << 10)
 
@@ -306,7 +306,7 @@ async def _run_all(names: list[str], kafka: Kafka, folder: Path, seed: int) -> d
                     await stack.enter_async_context(bench)
                     given = (own,) if own else (proxies,) if proxies else ()
                     await series.rounds(bench, *given)
-                    findings = await bench.finish(10.0 if series.broken else 60.0)
+                    findings = await bench.finish(10.0 if series.broken else PATIENCE)
                 report = Report(findings, bench.exits, bench.fed, time.monotonic() - began, bench.log)
                 print(f"{name}: {report.fed} records, exits {report.exits}, {report.seconds:.0f} s, {findings}")
                 return report
