@@ -3,7 +3,9 @@
 FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
 work files and, in news-encoder-5/, the finished model. Steps whose work file exists are not done again.
 
-With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`).
+With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`). With
+`--feed N` the trunk's feed-forward layers are made narrower after its training (`training/narrow.py`): less time a
+window, and somewhat less accurate.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from training.concepts import TAXONOMY, write_concepts
 from training.embedder import ROUNDS, EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
 from training.memory import keep_freed
 from training.model import Embedder, NewsEncoder, Teacher
+from training.narrow import NarrowRecipe, cut, narrow
 from training.optimise import Checkpoint
 from training.spread import openings, spread
 from training.synthetic import war_reports
@@ -117,13 +120,36 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     train(model, teacher, batches, recipe, checkpoint, checkpoint.resume(model))
 
 
+def make_narrow(data: Path, out: Path, recipe: Recipe, own: NarrowRecipe) -> None:
+    """Make the trunk of out/checkpoint.pt narrower, and train it on: out/narrow.pt."""
+    folder = out / "data"
+    torch.manual_seed(recipe.seed + 1)
+    weights = load_teacher()
+    tokenizer = trim_vocabulary(folder, out, weights, recipe)
+    batches = build_batches(data, folder, tokenizer, own.part_of(recipe))
+    log.info("%d batches for the narrower trunk, %d sub-tokens", len(batches), sum(b.ids.numel() for b in batches))
+    model = load_encoder(out, weights, recipe, None)
+    narrow(model, batches, own, Checkpoint(out / "narrow.pt"))
+
+
+def load_encoder(out: Path, weights: TeacherWeights, recipe: Recipe, own: NarrowRecipe | None) -> NewsEncoder:
+    """The encoder of out/checkpoint.pt, or that of out/narrow.pt where there is a recipe for it."""
+    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
+    if own:
+        cut(model.trunk, [torch.arange(own.feed)] * recipe.layers)
+    Checkpoint(out / ("narrow.pt" if own else "checkpoint.pt")).load(model)
+    return model
+
+
 def embedder_checkpoint(out: Path, number: int) -> Checkpoint:
     """Where the embedder's weights are kept after round `number`, from 1."""
     return Checkpoint(out / f"embedder-{number}.pt")
 
 
-def make_embedder(data: Path, out: Path, recipe: Recipe, rounds: Sequence[EmbedderRecipe]) -> None:
-    """Train the embedder above the trunk of out/checkpoint.pt; each round's weights go to a file of their own."""
+def make_embedder(
+    data: Path, out: Path, recipe: Recipe, own: NarrowRecipe | None, rounds: Sequence[EmbedderRecipe]
+) -> None:
+    """Train the embedder above the trunk that `load_encoder` loads; each round's weights go to a file of their own."""
     folder = out / "data"
     torch.manual_seed(recipe.seed)
     weights = load_teacher()
@@ -133,24 +159,22 @@ def make_embedder(data: Path, out: Path, recipe: Recipe, rounds: Sequence[Embedd
     texts += topics.read_taxonomy(data / TAXONOMY)
     for found in read_documents(folder, recipe).values():
         texts += texts_of_documents(found)
-    model, embedder = NewsEncoder(weights, len(topics.TOPICS), recipe.layers), Embedder(weights, rounds[0].layers)
-    Checkpoint(out / "checkpoint.pt").load(model)
-    for number, own in enumerate(rounds, 1):
-        batches = build_text_batches(Batcher(tokenizer, Limits(), recipe.seed + number - 1), texts, own)
+    model, embedder = load_encoder(out, weights, recipe, own), Embedder(weights, rounds[0].layers)
+    for number, current in enumerate(rounds, 1):
+        batches = build_text_batches(Batcher(tokenizer, Limits(), recipe.seed + number - 1), texts, current)
         tokens = sum(batch.ids.numel() for batch in batches)
         log.info("%d batches for round %d of the embedder, %d sub-tokens", len(batches), number, tokens)
         teacher = Teacher(weights)
         centre_teacher(teacher, batches[:200])
         checkpoint = embedder_checkpoint(out, number)
-        train_embedder(embedder, model, teacher, batches, frame, own, checkpoint, checkpoint.resume(embedder))
+        train_embedder(embedder, model, teacher, batches, frame, current, checkpoint, checkpoint.resume(embedder))
 
 
-def finish(data: Path, out: Path, recipe: Recipe, rounds: Sequence[EmbedderRecipe]) -> Path:
+def finish(data: Path, out: Path, recipe: Recipe, own: NarrowRecipe | None, rounds: Sequence[EmbedderRecipe]) -> Path:
     """From the checkpoints to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe)
-    model, embedder = NewsEncoder(weights, len(topics.TOPICS), recipe.layers), Embedder(weights, rounds[0].layers)
-    Checkpoint(out / "checkpoint.pt").load(model)
+    model, embedder = load_encoder(out, weights, recipe, own), Embedder(weights, rounds[0].layers)
     embedder_checkpoint(out, len(rounds)).load(embedder)
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
@@ -184,6 +208,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for work files and the finished model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--unrestricted", action="store_true", help="without sets for research or non-commercial use")
+    parser.add_argument("--feed", type=int, help="hidden units that are left of a feed-forward layer of the trunk")
     arguments = parser.parse_args()
     keep_freed()
     torch.set_num_threads(arguments.threads)
@@ -192,8 +217,11 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=kept)
     recipe = UNRESTRICTED if arguments.unrestricted else Recipe()
     make_checkpoint(arguments.data, arguments.out, recipe)
-    make_embedder(arguments.data, arguments.out, recipe, ROUNDS)
-    folder = finish(arguments.data, arguments.out, recipe, ROUNDS)
+    narrower = NarrowRecipe(feed=arguments.feed) if arguments.feed else None
+    if narrower:
+        make_narrow(arguments.data, arguments.out, recipe, narrower)
+    make_embedder(arguments.data, arguments.out, recipe, narrower, ROUNDS)
+    folder = finish(arguments.data, arguments.out, recipe, narrower, ROUNDS)
     evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 

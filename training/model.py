@@ -1,5 +1,7 @@
 """The networks: a BERT trunk with its heads, the embedder above it, the teacher; PyTorch only, no work at import."""
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import nn
@@ -110,11 +112,16 @@ class Trunk(nn.Module):
 
     def contextualise(self, vectors: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """States (batch, length, width) of word vectors of the same shape."""
+        *_, states = self.every_layer(vectors, mask)
+        return states
+
+    def every_layer(self, vectors: torch.Tensor, mask: torch.Tensor) -> Iterator[torch.Tensor]:
+        """As `contextualise`, after each layer from the first on."""
         states: torch.Tensor = self.dropout(self.norm(vectors + self.positions[: mask.shape[1]]))
         bias = padding_bias(mask, states.dtype)
         for layer in self.layers:
             states = layer(states, bias)
-        return states
+            yield states
 
 
 def mean_pool(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

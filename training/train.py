@@ -9,6 +9,11 @@ from training.batches import IGNORED, TagBatch, TextBatch
 from training.model import TAGS, NewsEncoder, Teacher
 from training.optimise import Checkpoint, Schedule, optimise
 
+SETS = (
+    *("conll", "ner_uk", "factrueval", "wikineural", "slavner", "wnut", "synthetic"),
+    *("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic"),
+)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -52,9 +57,9 @@ def centre_teacher(teacher: Teacher, batches: list[TextBatch]) -> None:
     teacher.centre = rows.mean(0)
 
 
-def tag_loss(model: NewsEncoder, batch: TagBatch) -> torch.Tensor:
-    """Cross-entropy over the sub-tokens of a tagging batch."""
-    logits = model.tag(model.trunk(batch.ids, batch.mask)).float()
+def tag_loss(model: NewsEncoder, states: torch.Tensor, batch: TagBatch) -> torch.Tensor:
+    """Cross-entropy over the sub-tokens of a tagging batch, of its states (batch, length, width)."""
+    logits = model.tag(states).float()
     return F.cross_entropy(logits.view(-1, len(TAGS)), batch.labels.view(-1), ignore_index=IGNORED)
 
 
@@ -86,7 +91,7 @@ def train(
         batch = batches[step]
         if isinstance(batch, TextBatch):
             return text_loss(model, teacher, batch, recipe)
-        loss = tag_loss(model, batch)
+        loss = tag_loss(model, model.trunk(batch.ids, batch.mask), batch)
         return loss, {"tag": loss.item()}
 
     heads = [p for name, p in model.named_parameters() if not name.startswith("trunk.")]

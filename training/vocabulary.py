@@ -51,3 +51,10 @@ def trim(source: Path, texts: Iterable[str], size: int) -> tuple[str, list[int]]
 def trim_words(words: torch.Tensor, old: list[int]) -> torch.Tensor:
     """Rows of the word vectors for the kept pieces, (kept, width)."""
     return words[torch.tensor(old)].clone()
+
+
+def old_ids(source: Path, trimmed: Path) -> list[int]:
+    """Old id of each piece of a trimmed tokenizer file, as `trim` gave them."""
+    vocabulary = Tokenizer.from_file(str(source)).get_vocab()
+    pieces: list[list[Any]] = json.loads(trimmed.read_text(encoding="utf-8"))["model"]["vocab"]
+    return [vocabulary[piece] for piece, _ in pieces]

@@ -1,0 +1,72 @@
+"""Networks that are read back from int8 graphs say what was exported."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tests.torch_installed import with_torch
+from tests.unit.training.test_making import LAYERS, WIDTH, weights
+from training.topic_data import TOPICS
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def no_two_alike(module: "nn.Module") -> None:
+    """Change all parameters a little: the export keeps those that are the same, as zeros are, once."""
+    import torch
+
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.add_(torch.randn(parameter.shape) * 0.05)
+
+
+@with_torch
+def test_an_encoder_of_several_widths_is_read_back(tmp_path: Path) -> None:
+    import torch
+
+    from training.dequantise import encoder_of
+    from training.export import export_graph
+    from training.model import Layer, NewsEncoder
+    from training.narrow import cut
+
+    model = NewsEncoder(weights(), len(TOPICS), LAYERS).eval()
+    cut(model.trunk, [torch.arange(WIDTH), torch.arange(5, 5 + WIDTH // 2)])
+    no_two_alike(model)
+    export_graph(model, 128, tmp_path / "model.onnx")
+    made = weights()
+    found = encoder_of(tmp_path / "model.onnx", made).eval()
+    assert [layer.feed_in.out_features for layer in found.trunk.layers if isinstance(layer, Layer)] == [32, 16]
+    ids = torch.randint(5, 5000, (2, 30))
+    mask = torch.ones_like(ids)
+    with torch.no_grad():
+        wanted, read = model(ids, mask), found(ids, mask)
+    for one, other in zip(wanted[:2], read[:2], strict=True):
+        assert (one - other).abs().max() < 0.05 * one.abs().max()
+    assert found.trunk.positions.shape == made.state["positions"].shape
+
+
+@with_torch
+def test_an_embedder_is_read_back(tmp_path: Path) -> None:
+    import torch
+
+    from training.dequantise import embedder_of
+    from training.export import export_embedder
+    from training.model import Embedder
+
+    embedder = Embedder(weights(), (0, 1))
+    no_two_alike(embedder)
+    export_embedder(embedder, tmp_path / "embedder.onnx")
+    found = embedder_of(tmp_path / "embedder.onnx", weights())
+    states, mask = torch.randn(3, 20, WIDTH), torch.ones(3, 20)
+    with torch.no_grad():
+        assert (found(states, mask) * embedder(states, mask)).sum(1).min() > 0.999
+
+
+@with_torch
+def test_the_pieces_of_a_trimmed_vocabulary_are_found_again(tmp_path: Path) -> None:
+    from training.teacher import tokenizer_file
+    from training.vocabulary import old_ids, trim
+
+    text, old = trim(tokenizer_file(), ["The Kremlin's spokesman", "Лозова Рудка"], 12_000)
+    (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
+    assert old_ids(tokenizer_file(), tmp_path / "tokenizer.json") == old

@@ -1,0 +1,121 @@
+"""The weights in int8 graphs, as networks that can be trained on: what their checkpoints were, but for rounding.
+
+`python -m training.dequantise --out FOLDER [--model FOLDER]` makes of a model folder the work files with which later
+steps of `training.make` begin: the vocabulary's, narrow.pt and embedder-1.pt. The trunk's projection is in no graph and
+begins anew, and topic logits stay scaled as they were (`training/calibration.py`).
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import onnx
+import torch
+from onnx import numpy_helper
+
+from newswire.pipeline.analysis.encoder import MODEL_FOLDER
+from training.model import Embedder, NewsEncoder
+from training.narrow import cut
+from training.optimise import Checkpoint
+from training.teacher import TeacherWeights, load_teacher, tokenizer_file
+from training.vocabulary import old_ids, trim_words
+
+_LINEAR = ("query", "key", "value", "attention_out", "feed_in", "feed_out")
+_NORMS = ("attention_norm", "feed_norm")
+
+
+class _Graph:
+    """The tensors of a graph by name."""
+
+    def __init__(self, path: Path, weights: TeacherWeights) -> None:
+        self._heads_root = (weights.width // weights.heads) ** 0.5
+        self.tensors = {t.name: torch.tensor(numpy_helper.to_array(t)) for t in onnx.load(path).graph.initializer}
+        ends = "_quantized"
+        self._unnamed = [
+            name.removesuffix(ends) for name in self.tensors if name.startswith("onnx::MatMul") and name.endswith(ends)
+        ]
+
+    def product(self, name: str) -> torch.Tensor:
+        """The weights (out, in) of a product that was quantised with a scale for each of its outputs.
+
+        What the export gave no name, it put into the order in which it is used.
+        """
+        if f"{name}_quantized" not in self.tensors:
+            name = self._unnamed.pop(0)
+        whole, scale, zero = (self.tensors[f"{name}_{part}"].float() for part in ("quantized", "scale", "zero_point"))
+        return ((whole - zero) * scale).T
+
+    def layer(self, number: int) -> dict[str, torch.Tensor]:
+        """One layer's tensors as `training.model.Layer` names them."""
+        own, state = f"layers.{number}.", dict[str, torch.Tensor]()
+        for name in _LINEAR:
+            state[f"{name}.weight"] = self.product(f"{own}{name}.weight_Transposed")
+            state[f"{name}.bias"] = self.tensors[f"{own}{name}.bias"]
+            if name == "query":  # exported with the scores' scale
+                state[f"{name}.weight"] *= self._heads_root
+                state[f"{name}.bias"] *= self._heads_root
+        for name in _NORMS:
+            for kind in ("weight", "bias"):
+                state[f"{name}.{kind}"] = self.tensors[f"{own}{name}.{kind}"]
+        return state
+
+    def widths(self) -> list[int]:
+        """Hidden units of each layer."""
+        return [len(tensor) for name, tensor in self.tensors.items() if name.endswith("feed_in.bias")]
+
+
+def _load(module: NewsEncoder | Embedder, state: dict[str, torch.Tensor]) -> None:
+    module.load_state_dict({**module.state_dict(), **state})
+
+
+def encoder_of(path: Path, weights: TeacherWeights) -> NewsEncoder:
+    """The encoder that was exported to a reading graph; `weights` are those of a teacher of its dimensions."""
+    graph = _Graph(path, weights)
+    layers = graph.widths()
+    encoder = NewsEncoder(weights, len(graph.tensors["encoder.topic_outer.bias"]), len(layers))
+    cut(encoder.trunk, [torch.zeros(width, dtype=torch.long) for width in layers])
+    state = {
+        name.removeprefix("encoder."): tensor for name, tensor in graph.tensors.items() if name.startswith("encoder.")
+    }
+    state = {name: tensor for name, tensor in state.items() if name in encoder.state_dict()}
+    state["trunk.words"] = graph.tensors["rows"].float() * graph.tensors["scale"]
+    state["trunk.positions"] = encoder.trunk.positions.detach().clone()
+    state["trunk.positions"][: len(graph.tensors["positions"])] = graph.tensors["positions"]
+    for number in range(len(layers)):
+        state |= {f"trunk.layers.{number}.{name}": tensor for name, tensor in graph.layer(number).items()}
+    for name in ("tagger", "topic_inner", "topic_outer"):
+        state[f"{name}.weight"] = graph.product(f"encoder.{name}.weight_Transposed")
+    _load(encoder, state)
+    return encoder
+
+
+def embedder_of(path: Path, weights: TeacherWeights) -> Embedder:
+    """The embedder that was exported to a graph; `weights` are those of a teacher of its dimensions."""
+    graph = _Graph(path, weights)
+    embedder = Embedder(weights, (0,) * len(graph.widths()))
+    state = {"out.bias": graph.tensors["out.bias"]}
+    for number in range(len(embedder.layers)):
+        state |= {f"layers.{number}.{name}": tensor for name, tensor in graph.layer(number).items()}
+    state["out.weight"] = graph.product("out.weight_Transposed")
+    _load(embedder, state)
+    return embedder
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the work files")
+    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
+    arguments = parser.parse_args()
+    model, out = arguments.model, arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copy(model / "tokenizer.json", out / "tokenizer.json")
+    old = old_ids(tokenizer_file(), out / "tokenizer.json")
+    torch.save(old, out / "pieces.pt")
+    weights = load_teacher()
+    weights.state["words"] = trim_words(weights.state["words"], old)
+    Checkpoint(out / "narrow.pt").save(encoder_of(model / "model.onnx", weights), 0)
+    Checkpoint(out / "embedder-1.pt").save(embedder_of(model / "embedder.onnx", weights), 0)
+
+
+if __name__ == "__main__":
+    main()
