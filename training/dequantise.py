@@ -1,11 +1,9 @@
 """The weights in int8 graphs, as networks that can be trained on: what their checkpoints were, but for rounding.
 
-`python -m training.dequantise --out FOLDER [--model FOLDER]` makes of a model folder the work files with which later
-steps of `training.make` begin: the vocabulary's, narrow.pt and embedder-1.pt. The trunk's projection is in no graph and
-begins anew, and topic logits stay scaled as they were (`training/calibration.py`).
+The trunk's projection is in no graph and begins anew, and topic logits stay scaled as they were
+(`training/calibration.py`).
 """
 
-import argparse
 import shutil
 from pathlib import Path
 
@@ -13,9 +11,8 @@ import onnx
 import torch
 from onnx import numpy_helper
 
-from newswire.pipeline.analysis.encoder import MODEL_FOLDER
 from training.model import Embedder, NewsEncoder
-from training.narrow import cut
+from training.narrow import resize
 from training.optimise import Checkpoint
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
 from training.vocabulary import old_ids, trim_words
@@ -73,7 +70,7 @@ def encoder_of(path: Path, weights: TeacherWeights) -> NewsEncoder:
     graph = _Graph(path, weights)
     layers = graph.widths()
     encoder = NewsEncoder(weights, len(graph.tensors["encoder.topic_outer.bias"]), len(layers))
-    cut(encoder.trunk, [torch.zeros(width, dtype=torch.long) for width in layers])
+    resize(encoder.trunk, layers)
     state = {
         name.removeprefix("encoder."): tensor for name, tensor in graph.tensors.items() if name.startswith("encoder.")
     }
@@ -101,21 +98,15 @@ def embedder_of(path: Path, weights: TeacherWeights) -> Embedder:
     return embedder
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the work files")
-    parser.add_argument("--model", type=Path, default=MODEL_FOLDER, help="model folder")
-    arguments = parser.parse_args()
-    model, out = arguments.model, arguments.out
-    out.mkdir(parents=True, exist_ok=True)
+def write_work_files(model: Path, out: Path) -> None:
+    """Make of a model folder the work files with which `training.make` goes on: the vocabulary's two, checkpoint.pt and
+    embedder-1.pt. An embedder that is there already stays: it has learned more since.
+    """
     shutil.copy(model / "tokenizer.json", out / "tokenizer.json")
     old = old_ids(tokenizer_file(), out / "tokenizer.json")
     torch.save(old, out / "pieces.pt")
     weights = load_teacher()
     weights.state["words"] = trim_words(weights.state["words"], old)
-    Checkpoint(out / "narrow.pt").save(encoder_of(model / "model.onnx", weights), 0)
-    Checkpoint(out / "embedder-1.pt").save(embedder_of(model / "embedder.onnx", weights), 0)
-
-
-if __name__ == "__main__":
-    main()
+    Checkpoint(out / "checkpoint.pt").save(encoder_of(model / "model.onnx", weights), 0)
+    if not (out / "embedder-1.pt").is_file():
+        Checkpoint(out / "embedder-1.pt").save(embedder_of(model / "embedder.onnx", weights), 0)

@@ -5,7 +5,8 @@ work files and, in news-encoder-5/, the finished model. Steps whose work file ex
 
 With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`). With
 `--feed N` the trunk's feed-forward layers are made narrower after its training (`training/narrow.py`): less time a
-window, and somewhat less accurate.
+window, and somewhat less accurate. With `--begin MODEL` trunk and embedder begin with a model folder's int8 weights
+(`training/dequantise.py`): the trunk is trained on only where `--feed` asks for it, the embedder in its last round.
 """
 
 import argparse
@@ -26,16 +27,17 @@ from training.archives import unpack
 from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
+from training.dequantise import write_work_files
 from training.embedder import ROUNDS, EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
 from training.memory import keep_freed
 from training.model import Embedder, NewsEncoder, Teacher
-from training.narrow import NarrowRecipe, cut, narrow
+from training.narrow import NarrowRecipe, narrow, resize
 from training.optimise import Checkpoint
 from training.spread import openings, spread
 from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
 from training.topic_figures import score
-from training.train import UNRESTRICTED, Recipe, centre_teacher, train
+from training.train import TEXT_SETS, UNRESTRICTED, Recipe, centre_teacher, train
 from training.variants import Names
 from training.vocabulary import piece_id, trim, trim_words
 
@@ -95,7 +97,7 @@ def build_batches(data: Path, folder: Path, tokenizer: Tokenizer, recipe: Recipe
         batches += batcher.tagging(found, getattr(recipe, name), names)
     texts, _ = topics.split(read_topics(folder, recipe))
     texts += topics.read_taxonomy(data / TAXONOMY)
-    for name in ("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic"):
+    for name in TEXT_SETS:
         chosen = [text for text in texts if text.id.startswith(f"{name}-")]
         batches += batcher.texts(chosen, getattr(recipe, name), join=name in ("iptc", "taxonomy"), windows=3)
     batcher.shuffle(batches)
@@ -133,11 +135,12 @@ def make_narrow(data: Path, out: Path, recipe: Recipe, own: NarrowRecipe) -> Non
 
 
 def load_encoder(out: Path, weights: TeacherWeights, recipe: Recipe, own: NarrowRecipe | None) -> NewsEncoder:
-    """The encoder of out/checkpoint.pt, or that of out/narrow.pt where there is a recipe for it."""
+    """The encoder of out/checkpoint.pt, or that of out/narrow.pt where there is a recipe for it; as wide as it is."""
+    path = out / ("narrow.pt" if own else "checkpoint.pt")
+    saved = torch.load(path)["model"]
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
-    if own:
-        cut(model.trunk, [torch.arange(own.feed)] * recipe.layers)
-    Checkpoint(out / ("narrow.pt" if own else "checkpoint.pt")).load(model)
+    resize(model.trunk, [len(saved[f"trunk.layers.{number}.feed_in.bias"]) for number in range(recipe.layers)])
+    model.load_state_dict(saved)
     return model
 
 
@@ -209,6 +212,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--unrestricted", action="store_true", help="without sets for research or non-commercial use")
     parser.add_argument("--feed", type=int, help="hidden units that are left of a feed-forward layer of the trunk")
+    parser.add_argument("--begin", type=Path, help="model folder whose weights to begin with")
     arguments = parser.parse_args()
     keep_freed()
     torch.set_num_threads(arguments.threads)
@@ -216,12 +220,18 @@ def main() -> None:
     kept: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(arguments.out / "training.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=kept)
     recipe = UNRESTRICTED if arguments.unrestricted else Recipe()
-    make_checkpoint(arguments.data, arguments.out, recipe)
+    rounds: Sequence[EmbedderRecipe] = ROUNDS
+    if arguments.begin:
+        unpack(arguments.data, arguments.out)
+        write_work_files(arguments.begin, arguments.out)
+        rounds = ROUNDS[-1:]
+    else:
+        make_checkpoint(arguments.data, arguments.out, recipe)
     narrower = NarrowRecipe(feed=arguments.feed) if arguments.feed else None
     if narrower:
         make_narrow(arguments.data, arguments.out, recipe, narrower)
-    make_embedder(arguments.data, arguments.out, recipe, narrower, ROUNDS)
-    folder = finish(arguments.data, arguments.out, recipe, narrower, ROUNDS)
+    make_embedder(arguments.data, arguments.out, recipe, narrower, rounds)
+    folder = finish(arguments.data, arguments.out, recipe, narrower, rounds)
     evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 

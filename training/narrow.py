@@ -18,7 +18,7 @@ from torch import nn
 from training.batches import TagBatch, TextBatch
 from training.model import Layer, NewsEncoder, Trunk, mean_pool
 from training.optimise import Checkpoint, Schedule, optimise
-from training.train import SETS, Recipe, tag_loss
+from training.train import TAGGED_SETS, TEXT_SETS, Recipe, tag_loss
 
 _LOOKED_AT = 60
 
@@ -40,7 +40,11 @@ class NarrowRecipe:
 
     def part_of(self, first: Recipe) -> Recipe:
         """The second training's budgets, and a seed of its own."""
-        return replace(first, seed=first.seed + 1, **{name: round(getattr(first, name) * self.share) for name in SETS})
+        return replace(
+            first,
+            seed=first.seed + 1,
+            **{name: round(getattr(first, name) * self.share) for name in (*TAGGED_SETS, *TEXT_SETS)},
+        )
 
 
 def importance(trunk: Trunk, batches: Sequence[TagBatch | TextBatch]) -> list[torch.Tensor]:
@@ -77,6 +81,11 @@ def cut(trunk: Trunk, units: Sequence[torch.Tensor]) -> None:
             outer.weight.copy_(layer.feed_out.weight[:, kept])
             outer.bias.copy_(layer.feed_out.bias)
         layer.feed_in, layer.feed_out = inner, outer
+
+
+def resize(trunk: Trunk, widths: Sequence[int]) -> None:
+    """Give the feed-forward layers of a trunk so many hidden units each, whose weights are to be loaded after it."""
+    cut(trunk, [torch.zeros(width, dtype=torch.long) for width in widths])
 
 
 def most_important(found: Sequence[torch.Tensor], feed: int) -> list[torch.Tensor]:

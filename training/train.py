@@ -9,10 +9,8 @@ from training.batches import IGNORED, TagBatch, TextBatch
 from training.model import TAGS, NewsEncoder, Teacher
 from training.optimise import Checkpoint, Schedule, optimise
 
-SETS = (
-    *("conll", "ner_uk", "factrueval", "wikineural", "slavner", "wnut", "synthetic"),
-    *("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic"),
-)
+TAGGED_SETS = ("conll", "ner_uk", "factrueval", "wikineural", "slavner", "wnut", "synthetic")
+TEXT_SETS = ("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic")
 
 
 @dataclass(frozen=True)

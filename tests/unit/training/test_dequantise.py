@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from newswire.pipeline.analysis.encoder import MODEL_FOLDER, Encoder
 from tests.torch_installed import with_torch
 from tests.unit.training.test_making import LAYERS, WIDTH, weights
 from training.topic_data import TOPICS
@@ -70,3 +73,37 @@ def test_the_pieces_of_a_trimmed_vocabulary_are_found_again(tmp_path: Path) -> N
     text, old = trim(tokenizer_file(), ["The Kremlin's spokesman", "Лозова Рудка"], 12_000)
     (tmp_path / "tokenizer.json").write_text(text, encoding="utf-8")
     assert old_ids(tokenizer_file(), tmp_path / "tokenizer.json") == old
+
+
+@with_torch
+@pytest.mark.slow
+def test_a_making_begins_with_the_weights_that_are_shipped(tmp_path: Path) -> None:
+    import torch
+
+    from training.dequantise import write_work_files
+    from training.embedder import ROUNDS
+    from training.make import embedder_checkpoint, load_encoder, trim_vocabulary
+    from training.model import Embedder
+    from training.teacher import load_teacher
+    from training.train import Recipe
+
+    write_work_files(MODEL_FOLDER, tmp_path)
+    made = load_teacher()
+    trim_vocabulary(tmp_path, tmp_path, made, Recipe())
+    model, embedder = load_encoder(tmp_path, made, Recipe(), None).eval(), Embedder(made, ROUNDS[-1].layers)
+    embedder_checkpoint(tmp_path, 1).load(embedder)
+    shipped = Encoder.load()
+    ids = shipped.tokenize("The Kremlin's spokesman left Riga, Ann Lee of the State Duma said on Monday").ids
+    reading = shipped.read(ids, states=True)
+    assert reading.states is not None
+    framed = torch.tensor(shipped.framed(ids)[None])
+    with torch.no_grad():
+        states = model.trunk(framed, torch.ones_like(framed))
+        tags = model.tag(states)[0, 1:-1]
+        embedding = embedder(torch.tensor(reading.states)[None], torch.ones(1, len(ids)))[0]
+    assert tags.argmax(-1).tolist() == reading.tags.argmax(-1).tolist()
+    assert torch.nn.functional.cosine_similarity(torch.tensor(reading.states), states[0, 1:-1]).min() > 0.98
+    assert float(torch.tensor(shipped.embed(reading.states)) @ embedding) > 0.99
+    embedder_checkpoint(tmp_path, 1).save(embedder, 7)
+    write_work_files(MODEL_FOLDER, tmp_path)
+    assert embedder_checkpoint(tmp_path, 1).load(embedder) == 7
