@@ -68,10 +68,10 @@ eval: $(READY)
 	@touch $@
 
 # The encoder made from DATA in OUT (its log is OUT/training.log); a stopped run goes on from its last checkpoint.
-# UNRESTRICTED=1 leaves out the sets for research or non-commercial use only; FEED=768 makes half as wide layers of it;
+# UNRESTRICTED=1 leaves out the sets for research or non-commercial use only; NARROW="768 8" makes narrower layers of it;
 # BEGIN=FOLDER begins with the weights of a model folder.
 train: .venv-train/.ready
-	.venv-train/bin/python -m training.make --data $(DATA) --out $(OUT) $(if $(UNRESTRICTED),--unrestricted) $(if $(FEED),--feed $(FEED)) $(if $(BEGIN),--begin $(BEGIN))
+	.venv-train/bin/python -m training.make --data $(DATA) --out $(OUT) $(if $(UNRESTRICTED),--unrestricted) $(if $(NARROW),--narrow $(NARROW)) $(if $(BEGIN),--begin $(BEGIN))
 
 format: $(READY)
 	$(BIN)/ruff format .

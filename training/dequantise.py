@@ -12,7 +12,7 @@ import torch
 from onnx import numpy_helper
 
 from training.model import Embedder, NewsEncoder
-from training.narrow import resize
+from training.narrow import layers_of, resize
 from training.optimise import Checkpoint
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
 from training.vocabulary import old_ids, trim_words
@@ -56,9 +56,13 @@ class _Graph:
                 state[f"{name}.{kind}"] = self.tensors[f"{own}{name}.{kind}"]
         return state
 
-    def widths(self) -> list[int]:
-        """Hidden units of each layer."""
-        return [len(tensor) for name, tensor in self.tensors.items() if name.endswith("feed_in.bias")]
+    def layers(self) -> list[dict[str, torch.Tensor]]:
+        """All layers' tensors, from the first on."""
+        return [self.layer(number) for number in range(sum(name.endswith("feed_in.bias") for name in self.tensors))]
+
+
+def _prefixed(prefix: str, layers: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    return {f"{prefix}{number}.{name}": tensor for number, one in enumerate(layers) for name, tensor in one.items()}
 
 
 def _load(module: NewsEncoder | Embedder, state: dict[str, torch.Tensor]) -> None:
@@ -68,9 +72,9 @@ def _load(module: NewsEncoder | Embedder, state: dict[str, torch.Tensor]) -> Non
 def encoder_of(path: Path, weights: TeacherWeights) -> NewsEncoder:
     """The encoder that was exported to a reading graph; `weights` are those of a teacher of its dimensions."""
     graph = _Graph(path, weights)
-    layers = graph.widths()
+    layers = graph.layers()
     encoder = NewsEncoder(weights, len(graph.tensors["encoder.topic_outer.bias"]), len(layers))
-    resize(encoder.trunk, layers)
+    resize(layers_of(encoder.trunk), layers)
     state = {
         name.removeprefix("encoder."): tensor for name, tensor in graph.tensors.items() if name.startswith("encoder.")
     }
@@ -78,8 +82,7 @@ def encoder_of(path: Path, weights: TeacherWeights) -> NewsEncoder:
     state["trunk.words"] = graph.tensors["rows"].float() * graph.tensors["scale"]
     state["trunk.positions"] = encoder.trunk.positions.detach().clone()
     state["trunk.positions"][: len(graph.tensors["positions"])] = graph.tensors["positions"]
-    for number in range(len(layers)):
-        state |= {f"trunk.layers.{number}.{name}": tensor for name, tensor in graph.layer(number).items()}
+    state |= _prefixed("trunk.layers.", layers)
     for name in ("tagger", "topic_inner", "topic_outer"):
         state[f"{name}.weight"] = graph.product(f"encoder.{name}.weight_Transposed")
     _load(encoder, state)
@@ -89,10 +92,10 @@ def encoder_of(path: Path, weights: TeacherWeights) -> NewsEncoder:
 def embedder_of(path: Path, weights: TeacherWeights) -> Embedder:
     """The embedder that was exported to a graph; `weights` are those of a teacher of its dimensions."""
     graph = _Graph(path, weights)
-    embedder = Embedder(weights, (0,) * len(graph.widths()))
-    state = {"out.bias": graph.tensors["out.bias"]}
-    for number in range(len(embedder.layers)):
-        state |= {f"layers.{number}.{name}": tensor for name, tensor in graph.layer(number).items()}
+    layers = graph.layers()
+    embedder = Embedder(weights, (0,) * len(layers))
+    resize(layers_of(embedder), layers)
+    state = {"out.bias": graph.tensors["out.bias"], **_prefixed("layers.", layers)}
     state["out.weight"] = graph.product("out.weight_Transposed")
     _load(embedder, state)
     return embedder

@@ -48,14 +48,14 @@ def _typed(layers: torch.nn.ModuleList) -> list[Layer]:
 
 def _attend(layer: Layer, states: torch.Tensor) -> torch.Tensor:
     """`Layer.attend` of one sequence without padding, states (length, width): fewer operators."""
-    width = states.shape[1]
+    size = layer.query.out_features // layer.heads
 
     def split(projected: torch.Tensor) -> torch.Tensor:
-        return projected.view(-1, layer.heads, width // layer.heads)
+        return projected.view(-1, layer.heads, size)
 
     query, value = (split(part(states)).transpose(0, 1) for part in (layer.query, layer.value))
     scores = query @ split(layer.key(states)).permute(1, 2, 0)
-    mixed = (scores.softmax(-1) @ value).transpose(0, 1).reshape(-1, width)
+    mixed = (scores.softmax(-1) @ value).transpose(0, 1).reshape(-1, layer.heads * size)
     out: torch.Tensor = layer.attention_norm(states + layer.attention_out(mixed))
     return out
 

@@ -4,9 +4,10 @@ FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch)
 work files and, in news-encoder-5/, the finished model. Steps whose work file exists are not done again.
 
 With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`). With
-`--feed N` the trunk's feed-forward layers are made narrower after its training (`training/narrow.py`): less time a
-window, and somewhat less accurate. With `--begin MODEL` trunk and embedder begin with a model folder's int8 weights
-(`training/dequantise.py`): the trunk is trained on only where `--feed` asks for it, the embedder in its last round.
+`--narrow UNITS HEADS` the layers are made narrower (`training/narrow.py`), the trunk's after its training and the
+embedder's before its last round: less time a window, and somewhat less accurate. With `--begin MODEL` trunk and
+embedder begin with a model folder's int8 weights (`training/dequantise.py`): the trunk is trained on only where it is
+to be narrower, the embedder in its last round.
 """
 
 import argparse
@@ -28,10 +29,17 @@ from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
 from training.dequantise import write_work_files
-from training.embedder import ROUNDS, EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
+from training.embedder import (
+    ROUNDS,
+    EmbedderRecipe,
+    build_text_batches,
+    narrow_embedder,
+    texts_of_documents,
+    train_embedder,
+)
 from training.memory import keep_freed
-from training.model import Embedder, NewsEncoder, Teacher
-from training.narrow import NarrowRecipe, narrow, resize
+from training.model import Embedder, NewsEncoder, Teacher, part_of
+from training.narrow import NarrowRecipe, layers_of, narrow, resize
 from training.optimise import Checkpoint
 from training.spread import openings, spread
 from training.synthetic import war_reports
@@ -138,8 +146,8 @@ def load_encoder(out: Path, weights: TeacherWeights, recipe: Recipe, own: Narrow
     """The encoder of out/checkpoint.pt, or that of out/narrow.pt where there is a recipe for it; as wide as it is."""
     path = out / ("narrow.pt" if own else "checkpoint.pt")
     saved = torch.load(path)["model"]
-    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
-    resize(model.trunk, [len(saved[f"trunk.layers.{number}.feed_in.bias"]) for number in range(recipe.layers)])
+    model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers, dropout=0.0)
+    resize(layers_of(model.trunk), [part_of(saved, f"trunk.layers.{number}.") for number in range(recipe.layers)])
     model.load_state_dict(saved)
     return model
 
@@ -149,10 +157,21 @@ def embedder_checkpoint(out: Path, number: int) -> Checkpoint:
     return Checkpoint(out / f"embedder-{number}.pt")
 
 
+def load_embedder(checkpoint: Checkpoint, weights: TeacherWeights, layers: tuple[int, ...]) -> tuple[Embedder, int]:
+    """The embedder of a checkpoint, as wide as it is, and the step it is at."""
+    saved = torch.load(checkpoint.path)["model"]
+    embedder = Embedder(weights, layers)
+    resize(layers_of(embedder), [part_of(saved, f"layers.{number}.") for number in range(len(layers))])
+    return embedder, checkpoint.load(embedder)
+
+
 def make_embedder(
     data: Path, out: Path, recipe: Recipe, own: NarrowRecipe | None, rounds: Sequence[EmbedderRecipe]
 ) -> None:
-    """Train the embedder above the trunk that `load_encoder` loads; each round's weights go to a file of their own."""
+    """Train the embedder above the trunk that `load_encoder` loads; each round's weights go to a file of their own.
+
+    Where the trunk was made narrower, so is the embedder before its last round.
+    """
     folder = out / "data"
     torch.manual_seed(recipe.seed)
     weights = load_teacher()
@@ -162,23 +181,27 @@ def make_embedder(
     texts += topics.read_taxonomy(data / TAXONOMY)
     for found in read_documents(folder, recipe).values():
         texts += texts_of_documents(found)
-    model, embedder = load_encoder(out, weights, recipe, own), Embedder(weights, rounds[0].layers)
+    model, embedder = load_encoder(out, weights, recipe, own).eval(), Embedder(weights, rounds[0].layers)
     for number, current in enumerate(rounds, 1):
         batches = build_text_batches(Batcher(tokenizer, Limits(), recipe.seed + number - 1), texts, current)
         tokens = sum(batch.ids.numel() for batch in batches)
         log.info("%d batches for round %d of the embedder, %d sub-tokens", len(batches), number, tokens)
         teacher = Teacher(weights)
         centre_teacher(teacher, batches[:200])
-        checkpoint = embedder_checkpoint(out, number)
-        train_embedder(embedder, model, teacher, batches, frame, current, checkpoint, checkpoint.resume(embedder))
+        checkpoint, done = embedder_checkpoint(out, number), 0
+        if checkpoint.path.is_file():
+            embedder, done = load_embedder(checkpoint, weights, rounds[0].layers)
+        if own and number == len(rounds) and not done:
+            narrow_embedder(embedder, model, batches, frame, own)
+        train_embedder(embedder, model, teacher, batches, frame, current, checkpoint, done)
 
 
 def finish(data: Path, out: Path, recipe: Recipe, own: NarrowRecipe | None, rounds: Sequence[EmbedderRecipe]) -> Path:
     """From the checkpoints to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe)
-    model, embedder = load_encoder(out, weights, recipe, own), Embedder(weights, rounds[0].layers)
-    embedder_checkpoint(out, len(rounds)).load(embedder)
+    model = load_encoder(out, weights, recipe, own)
+    embedder, _ = load_embedder(embedder_checkpoint(out, len(rounds)), weights, rounds[0].layers)
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
     shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
@@ -211,7 +234,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for work files and the finished model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--unrestricted", action="store_true", help="without sets for research or non-commercial use")
-    parser.add_argument("--feed", type=int, help="hidden units that are left of a feed-forward layer of the trunk")
+    widths = ("UNITS", "HEADS")
+    parser.add_argument("--narrow", type=int, nargs=2, metavar=widths, help="what is left of a layer")
     parser.add_argument("--begin", type=Path, help="model folder whose weights to begin with")
     arguments = parser.parse_args()
     keep_freed()
@@ -227,7 +251,7 @@ def main() -> None:
         rounds = ROUNDS[-1:]
     else:
         make_checkpoint(arguments.data, arguments.out, recipe)
-    narrower = NarrowRecipe(feed=arguments.feed) if arguments.feed else None
+    narrower = NarrowRecipe(*arguments.narrow) if arguments.narrow else None
     if narrower:
         make_narrow(arguments.data, arguments.out, recipe, narrower)
     make_embedder(arguments.data, arguments.out, recipe, narrower, rounds)

@@ -1,6 +1,6 @@
 """The networks: a BERT trunk with its heads, the embedder above it, the teacher; PyTorch only, no work at import."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
@@ -45,19 +45,19 @@ class Layer(nn.Module):
 
     def attend(self, states: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """The first half of the layer: what each position takes from the others."""
-        batch, length, width = states.shape
+        batch, length, _ = states.shape
 
         def split(projected: torch.Tensor) -> torch.Tensor:
-            return projected.view(batch, length, self.heads, width // self.heads).transpose(1, 2)
+            return projected.view(batch, length, self.heads, -1).transpose(1, 2)
 
         query, key, value = split(self.query(states)), split(self.key(states)), split(self.value(states))
         if torch.is_grad_enabled():
             # Written out: the fused kernel's backward pass is several times slower on a CPU.
-            scores = query @ key.transpose(-1, -2) * (width // self.heads) ** -0.5 + bias
+            scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5 + bias
             mixed = scores.softmax(-1) @ value
         else:
             mixed = F.scaled_dot_product_attention(query, key, value, bias.to(query.dtype))
-        mixed = self.attention_out(mixed.transpose(1, 2).reshape(batch, length, width))
+        mixed = self.attention_out(mixed.transpose(1, 2).flatten(2))
         out: torch.Tensor = self.attention_norm(states + self.dropout(mixed))
         return out
 
@@ -68,13 +68,14 @@ class Layer(nn.Module):
         return out
 
 
-def _part(weights: TeacherWeights, prefix: str) -> dict[str, torch.Tensor]:
-    return {name[len(prefix) :]: tensor for name, tensor in weights.state.items() if name.startswith(prefix)}
+def part_of(state: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name[len(prefix) :]: tensor for name, tensor in state.items() if name.startswith(prefix)}
 
 
 def layer_state(weights: TeacherWeights, number: int) -> dict[str, torch.Tensor]:
     """One of the teacher's layers as `Layer` names its tensors."""
-    return _part(weights, f"layers.{number}.")
+    return part_of(weights.state, f"layers.{number}.")
 
 
 def padding_bias(mask: torch.Tensor, kind: torch.dtype) -> torch.Tensor:
@@ -99,7 +100,7 @@ class Trunk(nn.Module):
         self.dropout = SharedDropout(dropout)
         for number, layer in enumerate(self.layers):
             layer.load_state_dict(layer_state(weights, number))
-        self.norm.load_state_dict(_part(weights, "norm."))
+        self.norm.load_state_dict(part_of(weights.state, "norm."))
 
     def look_up(self, ids: torch.Tensor) -> torch.Tensor:
         """Word vectors (batch, length, width) of token ids."""

@@ -1,14 +1,15 @@
-"""Narrower feed-forward layers: hidden units that add little are cut out of a trained trunk, and the rest learns on.
+"""Narrower layers: heads and hidden units that add little are cut out of a trained trunk, and the rest learns on.
 
 Two thirds of the trunk's products with weights are its feed-forward layers, and a unit of theirs that is hardly ever
 active costs as much as any other. A unit's importance is the mean square of what it gives times the squared length of
-its outgoing weights: the energy of what it adds (He et al. 2014, "Reshaping deep network for fast decoding"). What is
-left learns the entities' labels again, and for all else from the trunk as it was: its states after each layer (Jiao et
-al. 2020, "TinyBERT"), and its topics (Hinton et al. 2015).
+its outgoing weights: the energy of what it adds (He et al. 2014, "Reshaping deep network for fast decoding"). That of a
+head is the variance of what it adds, because one that looks at <s> when it finds nothing (Clark et al. 2019, "What does
+BERT look at?") adds much, and always the same. What is left learns the entities' labels again, and for all else from
+the trunk as it was: its states after each layer (Jiao et al. 2020, "TinyBERT"), and its topics (Hinton et al. 2015).
 """
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,20 +17,22 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import nn
 
 from training.batches import TagBatch, TextBatch
-from training.model import Layer, NewsEncoder, Trunk, mean_pool
+from training.model import Embedder, Layer, NewsEncoder, Trunk, mean_pool
 from training.optimise import Checkpoint, Schedule, optimise
 from training.train import TAGGED_SETS, TEXT_SETS, Recipe, tag_loss
 
-_LOOKED_AT = 60
+LOOKED_AT = 60
+"""Batches by which importance is told."""
 
 
 @dataclass(frozen=True)
 class NarrowRecipe:
-    """What is left of a layer, hidden units; the share of the first training's budgets that the second one has; rates
-    and weights of the losses beside the tagging cross-entropy.
+    """What is left of a layer, hidden units and heads; the share of the first training's budgets that the second one
+    has; rates and weights of the losses beside the tagging cross-entropy.
     """
 
     feed: int = 768
+    heads: int = 8
     share: float = 0.3
     encoder_rate: float = 2e-4
     head_rate: float = 4e-4
@@ -47,50 +50,116 @@ class NarrowRecipe:
         )
 
 
-def importance(trunk: Trunk, batches: Sequence[TagBatch | TextBatch]) -> list[torch.Tensor]:
-    """The importance of the hidden units of each layer, (units,), over the sub-tokens of some batches."""
-    energy = [torch.zeros(layer.feed_in.out_features) for layer in _layers(trunk)]
-    weight: list[torch.Tensor] = []
+@dataclass(frozen=True)
+class Part:
+    """Something for each hidden unit and each head of a layer: `units` (units,) and `heads` (heads,)."""
 
-    def add_up(number: int, hidden: torch.Tensor) -> None:
-        energy[number] += (hidden.float().square() * weight[0]).sum((0, 1))
+    units: torch.Tensor
+    heads: torch.Tensor
 
+
+class _Sums:
+    """What a layer's hidden units and heads give, summed up over sub-tokens."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        size = layer.attention_out.in_features // layer.heads
+        self._energy = torch.zeros(layer.feed_in.out_features)
+        self._count = torch.zeros(())
+        self._mixed = torch.zeros(layer.heads, size)
+        self._products = torch.zeros(layer.heads, size, size)
+
+    def add_hidden(self, hidden: torch.Tensor, mask: torch.Tensor) -> None:
+        """Add what the hidden units give: (batch, length, units), or (batch, units) of pooled states; `mask` (batch,
+        length).
+        """
+        each = hidden[mask.bool()] if hidden.dim() == mask.dim() + 1 else hidden
+        self._energy += each.float().square().sum(0)
+
+    def add_mixed(self, mixed: torch.Tensor, mask: torch.Tensor) -> None:
+        """Add what the heads give, one after the other: (batch, length, heads * size)."""
+        each = mixed.float()[mask.bool()].view(-1, *self._mixed.shape)
+        self._count += len(each)
+        self._mixed += each.sum(0)
+        self._products += torch.einsum("nhi,nhj->hij", each, each)
+
+    def importance(self) -> Part:
+        """Energy of what each unit adds, and variance of what each head adds, both times the sub-tokens."""
+        outgoing = self._layer.attention_out.weight.detach().view(-1, *self._mixed.shape)
+        lengths = torch.einsum("ohi,ohj->hij", outgoing, outgoing)
+        mean = self._mixed / self._count
+        spread = self._products - self._count * torch.einsum("hi,hj->hij", mean, mean)
+        return Part(self._energy * self._layer.feed_out.weight.detach().square().sum(0), (lengths * spread).sum((1, 2)))
+
+
+def importance(network: Trunk | Embedder, given: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> list[Part]:
+    """The importance of the hidden units and the heads of each layer, over the sub-tokens of what a network is given:
+    ids or states, and their mask.
+    """
+    found = [(layer, _Sums(layer)) for layer in layers_of(network)]
+    masks: list[torch.Tensor] = []
     hooks = [
-        layer.feed_out.register_forward_pre_hook(lambda _, given, number=number: add_up(number, given[0]))
-        for number, layer in enumerate(_layers(trunk))
+        module.register_forward_pre_hook(lambda _, values, add=add: add(values[0], masks[0]))
+        for layer, sums in found
+        for module, add in ((layer.feed_out, sums.add_hidden), (layer.attention_out, sums.add_mixed))
     ]
     with torch.no_grad():
-        for batch in batches:
-            weight[:] = [batch.mask.unsqueeze(-1).float()]
-            trunk(batch.ids, batch.mask)
+        for values, mask in given:
+            masks[:] = [mask]
+            network(values, mask)
     for hook in hooks:
         hook.remove()
-    return [
-        one * layer.feed_out.weight.detach().square().sum(0) for one, layer in zip(energy, _layers(trunk), strict=True)
-    ]
+    return [sums.importance() for _, sums in found]
 
 
-def cut(trunk: Trunk, units: Sequence[torch.Tensor]) -> None:
-    """Leave the feed-forward layers of a trunk the hidden units with these numbers, in place."""
-    for layer, kept in zip(_layers(trunk), units, strict=True):
-        width = layer.feed_in.in_features
-        inner, outer = nn.Linear(width, len(kept)), nn.Linear(len(kept), width)
-        with torch.no_grad():
-            inner.weight.copy_(layer.feed_in.weight[kept])
-            inner.bias.copy_(layer.feed_in.bias[kept])
-            outer.weight.copy_(layer.feed_out.weight[:, kept])
-            outer.bias.copy_(layer.feed_out.bias)
-        layer.feed_in, layer.feed_out = inner, outer
+def cut(layers: Sequence[Layer], kept: Sequence[Part]) -> None:
+    """Leave layers the hidden units and the heads with these numbers, in place."""
+    for layer, part in zip(layers, kept, strict=True):
+        size = layer.query.out_features // layer.heads
+        mixed = (part.heads[:, None] * size + torch.arange(size)).flatten()
+        layer.query, layer.key, layer.value = (_rows(of, mixed) for of in (layer.query, layer.key, layer.value))
+        layer.attention_out = _columns(layer.attention_out, mixed)
+        layer.heads = len(part.heads)
+        layer.feed_in, layer.feed_out = _rows(layer.feed_in, part.units), _columns(layer.feed_out, part.units)
 
 
-def resize(trunk: Trunk, widths: Sequence[int]) -> None:
-    """Give the feed-forward layers of a trunk so many hidden units each, whose weights are to be loaded after it."""
-    cut(trunk, [torch.zeros(width, dtype=torch.long) for width in widths])
+def _rows(linear: nn.Linear, kept: torch.Tensor) -> nn.Linear:
+    return _linear(linear.weight[kept], linear.bias[kept])
 
 
-def most_important(found: Sequence[torch.Tensor], feed: int) -> list[torch.Tensor]:
-    """The numbers of the `feed` most important units of each layer, in their order."""
-    return [one.topk(feed).indices.sort().values for one in found]
+def _columns(linear: nn.Linear, kept: torch.Tensor) -> nn.Linear:
+    return _linear(linear.weight[:, kept], linear.bias)
+
+
+def _linear(weight: torch.Tensor, bias: torch.Tensor) -> nn.Linear:
+    found = nn.Linear(weight.shape[1], weight.shape[0])
+    with torch.no_grad():
+        found.weight.copy_(weight)
+        found.bias.copy_(bias)
+    return found
+
+
+def resize(layers: Sequence[Layer], saved: Sequence[Mapping[str, torch.Tensor]]) -> None:
+    """Make layers as wide as others are by their tensors, which are to be loaded after it."""
+    sizes = (layer.query.out_features // layer.heads for layer in layers)
+    cut(
+        layers,
+        [
+            Part(torch.zeros_like(state["feed_in.bias"]).long(), torch.zeros(len(state["query.bias"]) // size).long())
+            for state, size in zip(saved, sizes, strict=True)
+        ],
+    )
+
+
+def most_important(found: Sequence[Part], feed: int, heads: int) -> list[Part]:
+    """The numbers of the `feed` most important units and `heads` most important heads of each layer, in their order.
+    All of them, where a layer has no more.
+    """
+    return [Part(_highest(one.units, feed), _highest(one.heads, heads)) for one in found]
+
+
+def _highest(values: torch.Tensor, most: int) -> torch.Tensor:
+    return values.topk(min(most, len(values))).indices.sort().values
 
 
 def narrow(
@@ -104,7 +173,8 @@ def narrow(
     A run that was broken off goes on at its checkpoint, with the same batches.
     """
     wide = copy.deepcopy(model).eval()
-    cut(model.trunk, most_important(importance(wide.trunk, batches[:_LOOKED_AT]), recipe.feed))
+    found = importance(wide.trunk, ((batch.ids, batch.mask) for batch in batches[:LOOKED_AT]))
+    cut(layers_of(model.trunk), most_important(found, recipe.feed, recipe.heads))
     done = checkpoint.resume(model)
 
     def step_loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
@@ -139,5 +209,6 @@ def state_distance(states: torch.Tensor, wanted: torch.Tensor, mask: torch.Tenso
     return (difference * mask).sum() / mask.sum()
 
 
-def _layers(trunk: Trunk) -> list[Layer]:
-    return [layer for layer in trunk.layers if isinstance(layer, Layer)]
+def layers_of(network: Trunk | Embedder) -> list[Layer]:
+    """The layers of a network, from the first on."""
+    return [layer for layer in network.layers if isinstance(layer, Layer)]

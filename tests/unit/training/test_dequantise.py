@@ -29,16 +29,17 @@ def test_an_encoder_of_several_widths_is_read_back(tmp_path: Path) -> None:
 
     from training.dequantise import encoder_of
     from training.export import export_graph
-    from training.model import Layer, NewsEncoder
-    from training.narrow import cut
+    from training.model import NewsEncoder
+    from training.narrow import Part, cut, layers_of
 
     model = NewsEncoder(weights(), len(TOPICS), LAYERS).eval()
-    cut(model.trunk, [torch.arange(WIDTH), torch.arange(5, 5 + WIDTH // 2)])
+    widths = Part(torch.arange(WIDTH), torch.tensor([0, 1])), Part(torch.arange(5, 5 + WIDTH // 2), torch.tensor([1]))
+    cut(layers_of(model.trunk), widths)
     no_two_alike(model)
     export_graph(model, 128, tmp_path / "model.onnx")
     made = weights()
     found = encoder_of(tmp_path / "model.onnx", made).eval()
-    assert [layer.feed_in.out_features for layer in found.trunk.layers if isinstance(layer, Layer)] == [32, 16]
+    assert [(layer.feed_in.out_features, layer.heads) for layer in layers_of(found.trunk)] == [(32, 2), (16, 1)]
     ids = torch.randint(5, 5000, (2, 30))
     mask = torch.ones_like(ids)
     with torch.no_grad():

@@ -18,7 +18,7 @@ from training.variants import Names
 if TYPE_CHECKING:
     from training.teacher import TeacherWeights
 
-WIDTH, LAYERS, PLACES = 32, 2, 160
+WIDTH, HEADS, LAYERS, PLACES = 32, 2, 2, 160
 PEOPLE, TOWNS = ("Ann", "Lee", "Mia", "Bob"), ("Riga", "Oslo", "Rome", "Bern")
 
 
@@ -48,7 +48,7 @@ def weights() -> "TeacherWeights":
         for name in ("attention_norm", "feed_norm"):
             state[f"layers.{layer}.{name}.weight"] = torch.ones(WIDTH)
             state[f"layers.{layer}.{name}.bias"] = torch.zeros(WIDTH)
-    return TeacherWeights(WIDTH, LAYERS, 2, 2 * WIDTH, PLACES, 1e-12, state)
+    return TeacherWeights(WIDTH, LAYERS, HEADS, 2 * WIDTH, PLACES, 1e-12, state)
 
 
 def documents() -> list[TaggedDocument]:

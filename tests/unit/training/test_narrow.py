@@ -1,4 +1,4 @@
-"""Narrower feed-forward layers: what adds nothing goes first, and what is left learns what the wide trunk said."""
+"""Narrower layers: what adds nothing goes first, and what is left learns what the wide trunk said."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from newswire.pipeline.analysis.encoder import MODEL_FOLDER
 from tests.torch_installed import with_torch
-from tests.unit.training.test_making import LAYERS, WIDTH, documents, texts, weights
+from tests.unit.training.test_making import HEADS, LAYERS, WIDTH, documents, texts, weights
 from training.topic_data import TOPICS
 from training.variants import Names
 
@@ -15,34 +15,94 @@ from training.variants import Names
 def test_units_that_add_nothing_are_cut_and_the_states_stay() -> None:
     import torch
 
-    from training.batches import TagBatch
-    from training.model import Layer, Trunk
-    from training.narrow import cut, importance, most_important
+    from training.model import Trunk
+    from training.narrow import cut, importance, layers_of, most_important
 
     trunk = Trunk(weights(), LAYERS, 0.0)
     useless = [torch.tensor([3, 10, 11, 40]), torch.tensor([0, 5, 62, 63])]
-    layers = [layer for layer in trunk.layers if isinstance(layer, Layer)]
+    layers = layers_of(trunk)
     with torch.no_grad():
         layers[0].feed_out.weight[:, useless[0]] = 0.0  # active, and heard by nobody
         layers[1].feed_in.bias[useless[1]] = -100.0  # heard, and never active
     ids = torch.randint(5, 5000, (4, 20))
     mask = (torch.arange(20) < torch.tensor([[20], [12], [20], [7]])).long()
-    found = importance(trunk, [TagBatch(ids, mask, torch.zeros_like(ids))])
+    found = importance(trunk, [(ids, mask)])
     for one, none in zip(found, useless, strict=True):
-        assert set(one.topk(4, largest=False).indices.tolist()) == set(none.tolist())
+        assert set(one.units.topk(4, largest=False).indices.tolist()) == set(none.tolist())
     before = trunk(ids, mask)
-    cut(trunk, most_important(found, 2 * WIDTH - 4))
+    cut(layers, most_important(found, 2 * WIDTH - 4, HEADS))
     assert [layer.feed_in.out_features for layer in layers] == [2 * WIDTH - 4] * LAYERS
     assert torch.allclose(trunk(ids, mask), before, atol=1e-5)
-    cut(trunk, most_important(importance(trunk, [TagBatch(ids, mask, torch.zeros_like(ids))]), WIDTH))
+    cut(layers, most_important(importance(trunk, [(ids, mask)]), WIDTH, HEADS))
     assert not torch.allclose(trunk(ids, mask), before, atol=1e-2)
+
+
+@with_torch
+def test_a_head_that_always_says_the_same_is_cut_before_one_that_says_little() -> None:
+    import torch
+
+    from training.model import Trunk
+    from training.narrow import cut, importance, layers_of, most_important
+
+    trunk = Trunk(weights(), LAYERS, 0.0)
+    layers, size = layers_of(trunk), WIDTH // HEADS
+    same = torch.linspace(1.0, 4.0, size)
+    with torch.no_grad():
+        layers[0].value.weight[:size] = 0.0  # the first head of the first layer
+        layers[0].value.bias[:size] = same
+        layers[0].value.weight[size:] *= 0.02
+        layers[1].attention_out.weight[:, size:] = 0.0  # the second one of the second layer, heard by nobody
+    ids = torch.randint(5, 5000, (4, 20))
+    mask = torch.ones_like(ids)
+    found = importance(trunk, [(ids, mask)])
+    kept = most_important(found, 2 * WIDTH, 1)
+    assert [part.heads.tolist() for part in kept] == [[1], [0]]
+    before = trunk(ids, mask)
+    with torch.no_grad():
+        layers[0].attention_out.bias.add_(layers[0].attention_out.weight[:, :size] @ same)
+    cut(layers, kept)
+    assert [(layer.heads, layer.query.out_features) for layer in layers] == [(1, size)] * LAYERS
+    assert torch.allclose(trunk(ids, mask), before, atol=1e-4)
+    with torch.enable_grad():
+        assert torch.allclose(trunk(ids, mask), before, atol=1e-4)
+
+
+@with_torch
+def test_an_embedder_is_cut_by_what_it_reads_and_kept_as_narrow_as_it_is(tmp_path: Path) -> None:
+    import torch
+
+    from training.batches import TextBatch
+    from training.embedder import narrow_embedder
+    from training.make import load_embedder
+    from training.model import Embedder, NewsEncoder
+    from training.narrow import NarrowRecipe, layers_of
+    from training.optimise import Checkpoint
+
+    model, embedder = NewsEncoder(weights(), len(TOPICS), LAYERS).eval(), Embedder(weights(), (0, 1))
+    useless = [3, 10, 11, 40]
+    with torch.no_grad():
+        for layer in layers_of(embedder):
+            layer.feed_in.bias[useless] = -100.0
+    ids = torch.randint(5, 5000, (4, 20))
+    mask, nothing = torch.ones_like(ids), torch.zeros(4, len(TOPICS))
+    batch = TextBatch(ids, mask, ids, mask, nothing, nothing)
+    states = model.trunk(ids, mask)
+    before = embedder(states, mask)
+    narrow_embedder(embedder, model, [batch], (0, 2), NarrowRecipe(2 * WIDTH - 4, HEADS))
+    assert [layer.feed_in.out_features for layer in layers_of(embedder)] == [2 * WIDTH - 4] * 2
+    assert torch.allclose(embedder(states, mask), before, atol=1e-4)
+    narrow_embedder(embedder, model, [batch], (0, 2), NarrowRecipe(WIDTH, 1))
+    checkpoint = Checkpoint(tmp_path / "embedder-1.pt")
+    checkpoint.save(embedder, 7)
+    found, done = load_embedder(checkpoint, weights(), (0, 1))
+    assert done == 7
+    assert torch.equal(found(states, mask), embedder(states, mask))
 
 
 @with_torch
 def test_padding_says_nothing_of_a_units_importance() -> None:
     import torch
 
-    from training.batches import TagBatch
     from training.model import Trunk
     from training.narrow import importance
 
@@ -50,10 +110,11 @@ def test_padding_says_nothing_of_a_units_importance() -> None:
     ids = torch.randint(5, 5000, (3, 9))
     padded = torch.cat([ids, torch.randint(5, 5000, (3, 6))], 1)
     mask = torch.ones_like(ids)
-    alone = importance(trunk, [TagBatch(ids, mask, ids)])
-    beside = importance(trunk, [TagBatch(padded, torch.nn.functional.pad(mask, (0, 6)), padded)])
+    alone = importance(trunk, [(ids, mask)])
+    beside = importance(trunk, [(padded, torch.nn.functional.pad(mask, (0, 6)))])
     for one, other in zip(alone, beside, strict=True):
-        assert torch.allclose(one, other, rtol=1e-3)
+        assert torch.allclose(one.units, other.units, rtol=1e-3)
+        assert torch.allclose(one.heads, other.heads, rtol=1e-3)
 
 
 @with_torch
@@ -66,7 +127,7 @@ def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it
 
     from training.batches import Batcher, Limits, TagBatch, TextBatch
     from training.model import NewsEncoder, Trunk
-    from training.narrow import NarrowRecipe, cut, importance, most_important, narrow, state_distance
+    from training.narrow import NarrowRecipe, cut, importance, layers_of, most_important, narrow, state_distance
     from training.optimise import Checkpoint
 
     batcher = Batcher(Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json")), Limits(48, 512, 16), 5)
@@ -77,7 +138,7 @@ def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it
     batcher.shuffle(batches)
     model = NewsEncoder(weights(), len(TOPICS), LAYERS)
     wide = copy.deepcopy(model).eval()
-    recipe = NarrowRecipe(feed=WIDTH, encoder_rate=3e-3, head_rate=1e-2)
+    recipe = NarrowRecipe(WIDTH, HEADS, encoder_rate=3e-3, head_rate=1e-2)
 
     def distance(trunk: Trunk) -> float:
         with torch.no_grad():
@@ -85,7 +146,10 @@ def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it
         return float(torch.stack(rows).mean())
 
     only_cut = copy.deepcopy(wide.trunk)
-    cut(only_cut, most_important(importance(only_cut, batches), recipe.feed))
+    cut(
+        layers_of(only_cut),
+        most_important(importance(only_cut, [(batch.ids, batch.mask) for batch in batches]), recipe.feed, recipe.heads),
+    )
     checkpoint = Checkpoint(tmp_path / "narrow.pt")
     narrow(model, batches, recipe, checkpoint)
     assert distance(model.trunk) < 0.7 * distance(only_cut)
