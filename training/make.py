@@ -39,7 +39,7 @@ from training.embedder import (
 )
 from training.memory import keep_freed
 from training.model import Embedder, NewsEncoder, Teacher, part_of
-from training.narrow import NarrowRecipe, layers_of, narrow, resize
+from training.narrow import NarrowRecipe, layers_of, narrow, resize, rounds_of
 from training.optimise import Checkpoint
 from training.spread import openings, spread
 from training.synthetic import war_reports
@@ -130,25 +130,32 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
     train(model, teacher, batches, recipe, checkpoint, checkpoint.resume(model))
 
 
-def make_narrow(data: Path, out: Path, recipe: Recipe, own: NarrowRecipe) -> None:
-    """Make the trunk of out/checkpoint.pt narrower, and train it on: out/narrow.pt."""
+def narrow_checkpoint(out: Path, number: int) -> Checkpoint:
+    """Where the narrower trunk's weights are kept after round `number`, from 1."""
+    return Checkpoint(out / f"narrow-{number}.pt")
+
+
+def make_narrow(data: Path, out: Path, recipe: Recipe, rounds: Sequence[NarrowRecipe]) -> None:
+    """Make the trunk of out/checkpoint.pt narrower, and train it on; each round's weights go to a file of their own."""
     folder = out / "data"
     torch.manual_seed(recipe.seed + 1)
     weights = load_teacher()
     tokenizer = trim_vocabulary(folder, out, weights, recipe)
-    batches = build_batches(data, folder, tokenizer, own.part_of(recipe))
-    log.info("%d batches for the narrower trunk, %d sub-tokens", len(batches), sum(b.ids.numel() for b in batches))
-    model = load_encoder(out, weights, recipe, None)
-    narrow(model, batches, own, Checkpoint(out / "narrow.pt"))
+    model, wide = (load_encoder(out, weights, recipe).eval() for _ in range(2))
+    for number, current in enumerate(rounds, 1):
+        batches = build_batches(data, folder, tokenizer, current.part_of(recipe, number))
+        tokens = sum(batch.ids.numel() for batch in batches)
+        log.info("%d batches for round %d of the narrower trunk, %d sub-tokens", len(batches), number, tokens)
+        narrow(model, wide, batches, current, narrow_checkpoint(out, number))
 
 
-def load_encoder(out: Path, weights: TeacherWeights, recipe: Recipe, own: NarrowRecipe | None) -> NewsEncoder:
-    """The encoder of out/checkpoint.pt, or that of out/narrow.pt where there is a recipe for it; as wide as it is."""
-    path = out / ("narrow.pt" if own else "checkpoint.pt")
-    saved = torch.load(path)["model"]
+def load_encoder(out: Path, weights: TeacherWeights, recipe: Recipe, narrowed: int = 0) -> NewsEncoder:
+    """The encoder of out/checkpoint.pt, or that of the round `narrowed` of its narrowing; as wide as it is."""
+    checkpoint = narrow_checkpoint(out, narrowed) if narrowed else Checkpoint(out / "checkpoint.pt")
+    saved = torch.load(checkpoint.path)["model"]
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers, dropout=0.0)
     resize(layers_of(model.trunk), [part_of(saved, f"trunk.layers.{number}.") for number in range(recipe.layers)])
-    model.load_state_dict(saved)
+    checkpoint.load(model)
     return model
 
 
@@ -166,7 +173,7 @@ def load_embedder(checkpoint: Checkpoint, weights: TeacherWeights, layers: tuple
 
 
 def make_embedder(
-    data: Path, out: Path, recipe: Recipe, own: NarrowRecipe | None, rounds: Sequence[EmbedderRecipe]
+    data: Path, out: Path, recipe: Recipe, narrowings: Sequence[NarrowRecipe], rounds: Sequence[EmbedderRecipe]
 ) -> None:
     """Train the embedder above the trunk that `load_encoder` loads; each round's weights go to a file of their own.
 
@@ -181,7 +188,7 @@ def make_embedder(
     texts += topics.read_taxonomy(data / TAXONOMY)
     for found in read_documents(folder, recipe).values():
         texts += texts_of_documents(found)
-    model, embedder = load_encoder(out, weights, recipe, own).eval(), Embedder(weights, rounds[0].layers)
+    model, embedder = load_encoder(out, weights, recipe, len(narrowings)).eval(), Embedder(weights, rounds[0].layers)
     for number, current in enumerate(rounds, 1):
         batches = build_text_batches(Batcher(tokenizer, Limits(), recipe.seed + number - 1), texts, current)
         tokens = sum(batch.ids.numel() for batch in batches)
@@ -191,16 +198,18 @@ def make_embedder(
         checkpoint, done = embedder_checkpoint(out, number), 0
         if checkpoint.path.is_file():
             embedder, done = load_embedder(checkpoint, weights, rounds[0].layers)
-        if own and number == len(rounds) and not done:
-            narrow_embedder(embedder, model, batches, frame, own)
+        if narrowings and number == len(rounds) and not done:
+            narrow_embedder(embedder, model, batches, frame, narrowings[-1])
         train_embedder(embedder, model, teacher, batches, frame, current, checkpoint, done)
 
 
-def finish(data: Path, out: Path, recipe: Recipe, own: NarrowRecipe | None, rounds: Sequence[EmbedderRecipe]) -> Path:
+def finish(
+    data: Path, out: Path, recipe: Recipe, narrowings: Sequence[NarrowRecipe], rounds: Sequence[EmbedderRecipe]
+) -> Path:
     """From the checkpoints to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe)
-    model = load_encoder(out, weights, recipe, own)
+    model = load_encoder(out, weights, recipe, len(narrowings))
     embedder, _ = load_embedder(embedder_checkpoint(out, len(rounds)), weights, rounds[0].layers)
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
@@ -251,11 +260,11 @@ def main() -> None:
         rounds = ROUNDS[-1:]
     else:
         make_checkpoint(arguments.data, arguments.out, recipe)
-    narrower = NarrowRecipe(*arguments.narrow) if arguments.narrow else None
-    if narrower:
-        make_narrow(arguments.data, arguments.out, recipe, narrower)
-    make_embedder(arguments.data, arguments.out, recipe, narrower, rounds)
-    folder = finish(arguments.data, arguments.out, recipe, narrower, rounds)
+    narrowings = rounds_of(*arguments.narrow) if arguments.narrow else ()
+    if narrowings:
+        make_narrow(arguments.data, arguments.out, recipe, narrowings)
+    make_embedder(arguments.data, arguments.out, recipe, narrowings, rounds)
+    folder = finish(arguments.data, arguments.out, recipe, narrowings, rounds)
     evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 

@@ -8,7 +8,6 @@ BERT look at?") adds much, and always the same. What is left learns the entities
 the trunk as it was: its states after each layer (Jiao et al. 2020, "TinyBERT"), and its topics (Hinton et al. 2015).
 """
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,12 +26,12 @@ LOOKED_AT = 60
 
 @dataclass(frozen=True)
 class NarrowRecipe:
-    """What is left of a layer, hidden units and heads; the share of the first training's budgets that the second one
-    has; rates and weights of the losses beside the tagging cross-entropy.
+    """What a round is made of: what is left of a layer, hidden units and heads; the share of the first training's
+    budgets that it has; rates and weights of the losses beside the tagging cross-entropy.
     """
 
-    feed: int = 768
-    heads: int = 8
+    feed: int
+    heads: int
     share: float = 0.3
     encoder_rate: float = 2e-4
     head_rate: float = 4e-4
@@ -41,13 +40,18 @@ class NarrowRecipe:
     state_weight: float = 1.0
     topic_weight: float = 0.3
 
-    def part_of(self, first: Recipe) -> Recipe:
-        """The second training's budgets, and a seed of its own."""
+    def part_of(self, first: Recipe, number: int) -> Recipe:
+        """The budgets of round `number`, and a seed of its own."""
         return replace(
             first,
-            seed=first.seed + 1,
+            seed=first.seed + number,
             **{name: round(getattr(first, name) * self.share) for name in (*TAGGED_SETS, *TEXT_SETS)},
         )
+
+
+def rounds_of(feed: int, heads: int) -> tuple[NarrowRecipe, ...]:
+    """One after the other: the second one goes on with the weights of the first, on other windows of the texts."""
+    return NarrowRecipe(feed, heads), NarrowRecipe(feed, heads, share=0.15, encoder_rate=1e-4, head_rate=2e-4)
 
 
 @dataclass(frozen=True)
@@ -164,16 +168,17 @@ def _highest(values: torch.Tensor, most: int) -> torch.Tensor:
 
 def narrow(
     model: NewsEncoder,
+    wide: NewsEncoder,
     batches: Sequence[TagBatch | TextBatch],
     recipe: NarrowRecipe,
     checkpoint: Checkpoint,
 ) -> None:
-    """Cut the trunk of `model` to the recipe's width by its first batches, and train it over all of them, in place.
+    """Cut the trunk of `model` to the recipe's widths by its first batches, where it is wider, and train it over all of
+    them, in place; it learns from `wide`.
 
     A run that was broken off goes on at its checkpoint, with the same batches.
     """
-    wide = copy.deepcopy(model).eval()
-    found = importance(wide.trunk, ((batch.ids, batch.mask) for batch in batches[:LOOKED_AT]))
+    found = importance(model.trunk, ((batch.ids, batch.mask) for batch in batches[:LOOKED_AT]))
     cut(layers_of(model.trunk), most_important(found, recipe.feed, recipe.heads))
     done = checkpoint.resume(model)
 

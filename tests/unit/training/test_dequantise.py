@@ -91,7 +91,7 @@ def test_a_making_begins_with_the_weights_that_are_shipped(tmp_path: Path) -> No
     write_work_files(MODEL_FOLDER, tmp_path)
     made = load_teacher()
     trim_vocabulary(tmp_path, tmp_path, made, Recipe())
-    model, embedder = load_encoder(tmp_path, made, Recipe(), None).eval(), Embedder(made, ROUNDS[-1].layers)
+    model, embedder = load_encoder(tmp_path, made, Recipe()).eval(), Embedder(made, ROUNDS[-1].layers)
     embedder_checkpoint(tmp_path, 1).load(embedder)
     shipped = Encoder.load()
     ids = shipped.tokenize("The Kremlin's spokesman left Riga, Ann Lee of the State Duma said on Monday").ids

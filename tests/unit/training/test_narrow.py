@@ -151,7 +151,7 @@ def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it
         most_important(importance(only_cut, [(batch.ids, batch.mask) for batch in batches]), recipe.feed, recipe.heads),
     )
     checkpoint = Checkpoint(tmp_path / "narrow.pt")
-    narrow(model, batches, recipe, checkpoint)
+    narrow(model, wide, batches, recipe, checkpoint)
     assert distance(model.trunk) < 0.7 * distance(only_cut)
     labelled = next(batch for batch in batches if isinstance(batch, TagBatch))
     with torch.no_grad():
@@ -160,5 +160,5 @@ def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it
     assert (logits.argmax(-1) == labelled.labels)[known].float().mean() > 0.95
 
     again = NewsEncoder(weights(), len(TOPICS), LAYERS)
-    narrow(again, batches, recipe, checkpoint)  # all steps are done: the checkpoint's weights
+    narrow(again, wide, batches, recipe, checkpoint)  # all steps are done: the checkpoint's weights
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
