@@ -94,7 +94,6 @@ def embedder_of(path: Path, weights: TeacherWeights) -> Embedder:
     graph = _Graph(path, weights)
     layers = graph.layers()
     embedder = Embedder(weights, (0,) * len(layers))
-    resize(layers_of(embedder), layers)
     state = {"out.bias": graph.tensors["out.bias"], **_prefixed("layers.", layers)}
     state["out.weight"] = graph.product("out.weight_Transposed")
     _load(embedder, state)

@@ -17,7 +17,6 @@ import torch
 
 from training.batches import Batcher, TextBatch
 from training.model import Embedder, NewsEncoder, Teacher, Trunk
-from training.narrow import LOOKED_AT, NarrowRecipe, cut, importance, layers_of, most_important
 from training.optimise import Checkpoint, Schedule, optimise
 from training.tagging_data import TaggedDocument
 from training.topic_data import TopicText, unlabelled
@@ -108,14 +107,6 @@ def embedding_loss(found: torch.Tensor, wanted: torch.Tensor, relation_weight: f
     distance = (1.0 - (found * wanted).sum(1)).mean()
     relation = (found @ found.T - wanted @ wanted.T).square().mean()
     return distance + relation_weight * relation
-
-
-def narrow_embedder(
-    embedder: Embedder, model: NewsEncoder, batches: Sequence[TextBatch], frame: tuple[int, int], widths: NarrowRecipe
-) -> None:
-    """Leave the layers of `embedder` as many units and heads as a narrower trunk's have, by its first batches."""
-    given = (opening_states(model.trunk, batch, *frame, None) for batch in batches[:LOOKED_AT])
-    cut(layers_of(embedder), most_important(importance(embedder, given), widths.feed, widths.heads))
 
 
 def train_embedder(

@@ -4,10 +4,9 @@ FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch)
 work files and, in news-encoder-5/, the finished model. Steps whose work file exists are not done again.
 
 With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`). With
-`--narrow UNITS HEADS` the layers are made narrower (`training/narrow.py`), the trunk's after its training and the
-embedder's before its last round: less time a window, and somewhat less accurate. With `--begin MODEL` trunk and
-embedder begin with a model folder's int8 weights (`training/dequantise.py`): the trunk is trained on only where it is
-to be narrower, the embedder in its last round.
+`--narrow UNITS HEADS` the trunk's layers are made narrower after its training (`training/narrow.py`): less time a
+window, and somewhat less accurate. With `--begin MODEL` trunk and embedder begin with a model folder's int8 weights
+(`training/dequantise.py`): the trunk is trained on only where it is to be narrower, the embedder in its last round.
 """
 
 import argparse
@@ -29,14 +28,7 @@ from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
 from training.dequantise import write_work_files
-from training.embedder import (
-    ROUNDS,
-    EmbedderRecipe,
-    build_text_batches,
-    narrow_embedder,
-    texts_of_documents,
-    train_embedder,
-)
+from training.embedder import ROUNDS, EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
 from training.memory import keep_freed
 from training.model import Embedder, NewsEncoder, Teacher, part_of
 from training.narrow import NarrowRecipe, layers_of, narrow, resize, rounds_of
@@ -164,21 +156,10 @@ def embedder_checkpoint(out: Path, number: int) -> Checkpoint:
     return Checkpoint(out / f"embedder-{number}.pt")
 
 
-def load_embedder(checkpoint: Checkpoint, weights: TeacherWeights, layers: tuple[int, ...]) -> tuple[Embedder, int]:
-    """The embedder of a checkpoint, as wide as it is, and the step it is at."""
-    saved = torch.load(checkpoint.path)["model"]
-    embedder = Embedder(weights, layers)
-    resize(layers_of(embedder), [part_of(saved, f"layers.{number}.") for number in range(len(layers))])
-    return embedder, checkpoint.load(embedder)
-
-
 def make_embedder(
     data: Path, out: Path, recipe: Recipe, narrowings: Sequence[NarrowRecipe], rounds: Sequence[EmbedderRecipe]
 ) -> None:
-    """Train the embedder above the trunk that `load_encoder` loads; each round's weights go to a file of their own.
-
-    Where the trunk was made narrower, so is the embedder before its last round.
-    """
+    """Train the embedder above the trunk that `load_encoder` loads; each round's weights go to a file of their own."""
     folder = out / "data"
     torch.manual_seed(recipe.seed)
     weights = load_teacher()
@@ -188,19 +169,15 @@ def make_embedder(
     texts += topics.read_taxonomy(data / TAXONOMY)
     for found in read_documents(folder, recipe).values():
         texts += texts_of_documents(found)
-    model, embedder = load_encoder(out, weights, recipe, len(narrowings)).eval(), Embedder(weights, rounds[0].layers)
+    model, embedder = load_encoder(out, weights, recipe, len(narrowings)), Embedder(weights, rounds[0].layers)
     for number, current in enumerate(rounds, 1):
         batches = build_text_batches(Batcher(tokenizer, Limits(), recipe.seed + number - 1), texts, current)
         tokens = sum(batch.ids.numel() for batch in batches)
         log.info("%d batches for round %d of the embedder, %d sub-tokens", len(batches), number, tokens)
         teacher = Teacher(weights)
         centre_teacher(teacher, batches[:200])
-        checkpoint, done = embedder_checkpoint(out, number), 0
-        if checkpoint.path.is_file():
-            embedder, done = load_embedder(checkpoint, weights, rounds[0].layers)
-        if narrowings and number == len(rounds) and not done:
-            narrow_embedder(embedder, model, batches, frame, narrowings[-1])
-        train_embedder(embedder, model, teacher, batches, frame, current, checkpoint, done)
+        checkpoint = embedder_checkpoint(out, number)
+        train_embedder(embedder, model, teacher, batches, frame, current, checkpoint, checkpoint.resume(embedder))
 
 
 def finish(
@@ -209,8 +186,8 @@ def finish(
     """From the checkpoints to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe)
-    model = load_encoder(out, weights, recipe, len(narrowings))
-    embedder, _ = load_embedder(embedder_checkpoint(out, len(rounds)), weights, rounds[0].layers)
+    model, embedder = load_encoder(out, weights, recipe, len(narrowings)), Embedder(weights, rounds[0].layers)
+    embedder_checkpoint(out, len(rounds)).load(embedder)
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
     shutil.copy(out / "tokenizer.json", folder / "tokenizer.json")
@@ -244,7 +221,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--unrestricted", action="store_true", help="without sets for research or non-commercial use")
     widths = ("UNITS", "HEADS")
-    parser.add_argument("--narrow", type=int, nargs=2, metavar=widths, help="what is left of a layer")
+    parser.add_argument("--narrow", type=int, nargs=2, metavar=widths, help="what is left of a layer of the trunk")
     parser.add_argument("--begin", type=Path, help="model folder whose weights to begin with")
     arguments = parser.parse_args()
     keep_freed()

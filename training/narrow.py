@@ -8,7 +8,7 @@ BERT look at?") adds much, and always the same. What is left learns the entities
 the trunk as it was: its states after each layer (Jiao et al. 2020, "TinyBERT"), and its topics (Hinton et al. 2015).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,12 +16,11 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import nn
 
 from training.batches import TagBatch, TextBatch
-from training.model import Embedder, Layer, NewsEncoder, Trunk, mean_pool
+from training.model import Layer, NewsEncoder, Trunk, mean_pool
 from training.optimise import Checkpoint, Schedule, optimise
 from training.train import TAGGED_SETS, TEXT_SETS, Recipe, tag_loss
 
-LOOKED_AT = 60
-"""Batches by which importance is told."""
+_LOOKED_AT = 60
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,8 @@ class _Sums:
         self._products = torch.zeros(layer.heads, size, size)
 
     def add_hidden(self, hidden: torch.Tensor, mask: torch.Tensor) -> None:
-        """Add what the hidden units give: (batch, length, units), or (batch, units) of pooled states; `mask` (batch,
-        length).
-        """
-        each = hidden[mask.bool()] if hidden.dim() == mask.dim() + 1 else hidden
-        self._energy += each.float().square().sum(0)
+        """Add what the hidden units give: (batch, length, units); `mask` (batch, length)."""
+        self._energy += hidden.float()[mask.bool()].square().sum(0)
 
     def add_mixed(self, mixed: torch.Tensor, mask: torch.Tensor) -> None:
         """Add what the heads give, one after the other: (batch, length, heads * size)."""
@@ -96,11 +92,9 @@ class _Sums:
         return Part(self._energy * self._layer.feed_out.weight.detach().square().sum(0), (lengths * spread).sum((1, 2)))
 
 
-def importance(network: Trunk | Embedder, given: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> list[Part]:
-    """The importance of the hidden units and the heads of each layer, over the sub-tokens of what a network is given:
-    ids or states, and their mask.
-    """
-    found = [(layer, _Sums(layer)) for layer in layers_of(network)]
+def importance(trunk: Trunk, batches: Sequence[TagBatch | TextBatch]) -> list[Part]:
+    """The importance of the hidden units and the heads of each layer, over the sub-tokens of some batches."""
+    found = [(layer, _Sums(layer)) for layer in layers_of(trunk)]
     masks: list[torch.Tensor] = []
     hooks = [
         module.register_forward_pre_hook(lambda _, values, add=add: add(values[0], masks[0]))
@@ -108,9 +102,9 @@ def importance(network: Trunk | Embedder, given: Iterable[tuple[torch.Tensor, to
         for module, add in ((layer.feed_out, sums.add_hidden), (layer.attention_out, sums.add_mixed))
     ]
     with torch.no_grad():
-        for values, mask in given:
-            masks[:] = [mask]
-            network(values, mask)
+        for batch in batches:
+            masks[:] = [batch.mask]
+            trunk(batch.ids, batch.mask)
     for hook in hooks:
         hook.remove()
     return [sums.importance() for _, sums in found]
@@ -178,7 +172,7 @@ def narrow(
 
     A run that was broken off goes on at its checkpoint, with the same batches.
     """
-    found = importance(model.trunk, ((batch.ids, batch.mask) for batch in batches[:LOOKED_AT]))
+    found = importance(model.trunk, batches[:_LOOKED_AT])
     cut(layers_of(model.trunk), most_important(found, recipe.feed, recipe.heads))
     done = checkpoint.resume(model)
 
@@ -214,6 +208,6 @@ def state_distance(states: torch.Tensor, wanted: torch.Tensor, mask: torch.Tenso
     return (difference * mask).sum() / mask.sum()
 
 
-def layers_of(network: Trunk | Embedder) -> list[Layer]:
-    """The layers of a network, from the first on."""
-    return [layer for layer in network.layers if isinstance(layer, Layer)]
+def layers_of(trunk: Trunk) -> list[Layer]:
+    """The layers of a trunk, from the first on."""
+    return [layer for layer in trunk.layers if isinstance(layer, Layer)]

@@ -15,6 +15,7 @@ from training.variants import Names
 def test_units_that_add_nothing_are_cut_and_the_states_stay() -> None:
     import torch
 
+    from training.batches import TagBatch
     from training.model import Trunk
     from training.narrow import cut, importance, layers_of, most_important
 
@@ -26,14 +27,14 @@ def test_units_that_add_nothing_are_cut_and_the_states_stay() -> None:
         layers[1].feed_in.bias[useless[1]] = -100.0  # heard, and never active
     ids = torch.randint(5, 5000, (4, 20))
     mask = (torch.arange(20) < torch.tensor([[20], [12], [20], [7]])).long()
-    found = importance(trunk, [(ids, mask)])
+    found = importance(trunk, [TagBatch(ids, mask, ids)])
     for one, none in zip(found, useless, strict=True):
         assert set(one.units.topk(4, largest=False).indices.tolist()) == set(none.tolist())
     before = trunk(ids, mask)
     cut(layers, most_important(found, 2 * WIDTH - 4, HEADS))
     assert [layer.feed_in.out_features for layer in layers] == [2 * WIDTH - 4] * LAYERS
     assert torch.allclose(trunk(ids, mask), before, atol=1e-5)
-    cut(layers, most_important(importance(trunk, [(ids, mask)]), WIDTH, HEADS))
+    cut(layers, most_important(importance(trunk, [TagBatch(ids, mask, ids)]), WIDTH, HEADS))
     assert not torch.allclose(trunk(ids, mask), before, atol=1e-2)
 
 
@@ -41,6 +42,7 @@ def test_units_that_add_nothing_are_cut_and_the_states_stay() -> None:
 def test_a_head_that_always_says_the_same_is_cut_before_one_that_says_little() -> None:
     import torch
 
+    from training.batches import TagBatch
     from training.model import Trunk
     from training.narrow import cut, importance, layers_of, most_important
 
@@ -54,7 +56,7 @@ def test_a_head_that_always_says_the_same_is_cut_before_one_that_says_little() -
         layers[1].attention_out.weight[:, size:] = 0.0  # the second one of the second layer, heard by nobody
     ids = torch.randint(5, 5000, (4, 20))
     mask = torch.ones_like(ids)
-    found = importance(trunk, [(ids, mask)])
+    found = importance(trunk, [TagBatch(ids, mask, ids)])
     kept = most_important(found, 2 * WIDTH, 1)
     assert [part.heads.tolist() for part in kept] == [[1], [0]]
     before = trunk(ids, mask)
@@ -68,41 +70,10 @@ def test_a_head_that_always_says_the_same_is_cut_before_one_that_says_little() -
 
 
 @with_torch
-def test_an_embedder_is_cut_by_what_it_reads_and_kept_as_narrow_as_it_is(tmp_path: Path) -> None:
-    import torch
-
-    from training.batches import TextBatch
-    from training.embedder import narrow_embedder
-    from training.make import load_embedder
-    from training.model import Embedder, NewsEncoder
-    from training.narrow import NarrowRecipe, layers_of
-    from training.optimise import Checkpoint
-
-    model, embedder = NewsEncoder(weights(), len(TOPICS), LAYERS).eval(), Embedder(weights(), (0, 1))
-    useless = [3, 10, 11, 40]
-    with torch.no_grad():
-        for layer in layers_of(embedder):
-            layer.feed_in.bias[useless] = -100.0
-    ids = torch.randint(5, 5000, (4, 20))
-    mask, nothing = torch.ones_like(ids), torch.zeros(4, len(TOPICS))
-    batch = TextBatch(ids, mask, ids, mask, nothing, nothing)
-    states = model.trunk(ids, mask)
-    before = embedder(states, mask)
-    narrow_embedder(embedder, model, [batch], (0, 2), NarrowRecipe(2 * WIDTH - 4, HEADS))
-    assert [layer.feed_in.out_features for layer in layers_of(embedder)] == [2 * WIDTH - 4] * 2
-    assert torch.allclose(embedder(states, mask), before, atol=1e-4)
-    narrow_embedder(embedder, model, [batch], (0, 2), NarrowRecipe(WIDTH, 1))
-    checkpoint = Checkpoint(tmp_path / "embedder-1.pt")
-    checkpoint.save(embedder, 7)
-    found, done = load_embedder(checkpoint, weights(), (0, 1))
-    assert done == 7
-    assert torch.equal(found(states, mask), embedder(states, mask))
-
-
-@with_torch
 def test_padding_says_nothing_of_a_units_importance() -> None:
     import torch
 
+    from training.batches import TagBatch
     from training.model import Trunk
     from training.narrow import importance
 
@@ -110,8 +81,8 @@ def test_padding_says_nothing_of_a_units_importance() -> None:
     ids = torch.randint(5, 5000, (3, 9))
     padded = torch.cat([ids, torch.randint(5, 5000, (3, 6))], 1)
     mask = torch.ones_like(ids)
-    alone = importance(trunk, [(ids, mask)])
-    beside = importance(trunk, [(padded, torch.nn.functional.pad(mask, (0, 6)))])
+    alone = importance(trunk, [TagBatch(ids, mask, ids)])
+    beside = importance(trunk, [TagBatch(padded, torch.nn.functional.pad(mask, (0, 6)), padded)])
     for one, other in zip(alone, beside, strict=True):
         assert torch.allclose(one.units, other.units, rtol=1e-3)
         assert torch.allclose(one.heads, other.heads, rtol=1e-3)
@@ -148,7 +119,7 @@ def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it
     only_cut = copy.deepcopy(wide.trunk)
     cut(
         layers_of(only_cut),
-        most_important(importance(only_cut, [(batch.ids, batch.mask) for batch in batches]), recipe.feed, recipe.heads),
+        most_important(importance(only_cut, batches), recipe.feed, recipe.heads),
     )
     checkpoint = Checkpoint(tmp_path / "narrow.pt")
     narrow(model, wide, batches, recipe, checkpoint)
