@@ -224,6 +224,7 @@ def main() -> None:
     parser.add_argument("--narrow", type=int, nargs=2, metavar=widths, help="what is left of a layer of the trunk")
     parser.add_argument("--begin", type=Path, help="model folder whose weights to begin with")
     arguments = parser.parse_args()
+    narrowings = rounds_of(*arguments.narrow) if arguments.narrow else ()
     keep_freed()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -237,7 +238,6 @@ def main() -> None:
         rounds = ROUNDS[-1:]
     else:
         make_checkpoint(arguments.data, arguments.out, recipe)
-    narrowings = rounds_of(*arguments.narrow) if arguments.narrow else ()
     if narrowings:
         make_narrow(arguments.data, arguments.out, recipe, narrowings)
     make_embedder(arguments.data, arguments.out, recipe, narrowings, rounds)

@@ -39,6 +39,11 @@ class NarrowRecipe:
     state_weight: float = 1.0
     topic_weight: float = 0.3
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for widths that leave a layer nothing."""
+        if min(self.feed, self.heads) < 1:
+            raise ValueError(f"a layer keeps at least one hidden unit and one head, not {self.feed} and {self.heads}")
+
     def part_of(self, first: Recipe, number: int) -> Recipe:
         """The budgets of round `number`, and a seed of its own."""
         return replace(

@@ -65,8 +65,23 @@ def test_a_head_that_always_says_the_same_is_cut_before_one_that_says_little() -
     cut(layers, kept)
     assert [(layer.heads, layer.query.out_features) for layer in layers] == [(1, size)] * LAYERS
     assert torch.allclose(trunk(ids, mask), before, atol=1e-4)
-    with torch.enable_grad():
+    with torch.no_grad():  # the other way to compute attention
         assert torch.allclose(trunk(ids, mask), before, atol=1e-4)
+
+
+@with_torch
+@pytest.mark.parametrize("widths", [(0, 8), (768, 0), (-1, 8)])
+def test_a_layer_of_nothing_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, widths: tuple[int, int]
+) -> None:
+    from training.make import main
+
+    out = tmp_path / "out"
+    given = ["make", "--data", str(tmp_path), "--out", str(out), "--narrow", *map(str, widths)]
+    monkeypatch.setattr("sys.argv", given)
+    with pytest.raises(ValueError, match="at least one hidden unit and one head"):
+        main()
+    assert not out.exists()
 
 
 @with_torch
