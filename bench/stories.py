@@ -1,6 +1,6 @@
 """How well online stories match events: B-cubed F1 over a file of documents, in stated random orders.
 
-`python -m bench.stories FILE [--encoder | --embeddings FILE.npy] [--orders 1 2 3]`. FILE has a JSON object a line:
+`python -m bench.stories FILE [--encoder | --embeddings FILE.npy] [--orders 1 2 ...]`. FILE has a JSON object a line:
 `doc`, `event` (the true cluster) and `sentences` (ECB+; the first sentence that is no address is the title).
 `--encoder` takes named things and embeddings from the shipped encoder, so that the figure is the product's. Without it
 named things are capitalised words, and `--embeddings` is a float array, a row a document, mean-centred here.
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--encoder", action="store_true")
     parser.add_argument("--merge-min", type=float, help="in place of the setting")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--orders", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--orders", type=int, nargs="+", default=range(1, 13))
     arguments = parser.parse_args()
     articles, true = load(arguments.file, arguments.embeddings)
     if arguments.encoder:

@@ -40,12 +40,12 @@ def main() -> None:
     arguments = of_model(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as work:
         reports = read_reports(Analyzer.load(arguments.model), unpack(arguments.data, Path(work)) / REPORTS)
-    print(f"B-cubed F1 of {len(reports)} reports: {event_f1(reports):.3f}")
+    print(f"B-cubed F1 of parts of {len(reports)} reports: {event_f1(reports)}")
     teacher, tokenizer = Teacher(load_teacher(), torch.float32), Tokenizer.from_file(str(tokenizer_file()))
     for tokens in _LENGTHS:
         others = taught(teacher, tokenizer, reports, tokens)
         figure, alike = event_f1(others), agreement(reports, others)
-        print(f"  the teacher, first {tokens} sub-tokens: {figure:.3f}; cosines correlate by {alike:.3f}")
+        print(f"  the teacher, first {tokens} sub-tokens: {figure}; cosines correlate by {alike:.3f}")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from training.embedding_figures import Report, agreement, average_linkage, cosines_of, event_f1, translation_cosines
+from training.embedding_figures import (
+    Figure,
+    Report,
+    agreement,
+    average_linkage,
+    clustered_f1,
+    cosines_of,
+    event_f1,
+    translation_cosines,
+)
 
 
 def report(name: str, event: str, *embedding: float) -> Report:
@@ -54,9 +63,19 @@ def test_what_all_reports_share_says_nothing() -> None:
 
 
 def test_events_that_are_told_apart_give_one_and_a_confusion_less() -> None:
-    assert event_f1(REPORTS) == 1.0
+    assert clustered_f1(REPORTS) == 1.0
     confused = [REPORTS[0], REPORTS[2], report("b", "quake", 0.0, 1.0, 0.0), REPORTS[3]]
-    assert event_f1(confused) == pytest.approx(2 * (2 / 3 * 0.75) / (2 / 3 + 0.75))
+    assert clustered_f1(confused) == pytest.approx(2 * (2 / 3 * 0.75) / (2 / 3 + 0.75))
+
+
+def test_the_figure_is_the_mean_over_parts_and_the_same_each_time() -> None:
+    assert event_f1(REPORTS) == Figure(1.0, 0.0)
+    confused = [REPORTS[0], REPORTS[2], report("b", "quake", 0.0, 1.0, 0.0), REPORTS[3]]
+    parts = [clustered_f1(confused[:left] + confused[left + 1 :]) for left in range(4)]
+    found = event_f1(confused)
+    assert min(parts) < found.mean < max(parts)
+    assert found.deviation > 0.0
+    assert event_f1(confused) == found
 
 
 def test_embeddings_agree_with_themselves_and_not_with_others() -> None:
