@@ -20,7 +20,7 @@ from training.model import TAGS, Embedder, Layer, NewsEncoder
 from training.model_files import RELEASE, write_json
 from training.topic_data import TOPICS
 
-NAME = "news-encoder-5"
+NAME = "news-encoder-6"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Make the news encoder end to end: `python -m training.make --data FOLDER --out FOLDER`.
 
 FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
-work files and, in news-encoder-5/, the finished model. Steps whose work file exists are not done again.
+work files and, in news-encoder-6/, the finished model. Steps whose work file exists are not done again.
 
 With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`). With
 `--narrow UNITS HEADS` the trunk's layers are made narrower after its training (`training/narrow.py`): less time a

@@ -100,7 +100,7 @@ class Analyzer:
     def name(self) -> str:
         """Model, instruction set, decoder, and what finds entities or topics in its place.
 
-        Such as "news-encoder-5 int8 avx512_vnni decoder-5".
+        Such as "news-encoder-6 int8 avx512_vnni decoder-5".
         """
         others = [
             f" {what} {model.name}"

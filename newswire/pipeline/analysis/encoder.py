@@ -23,7 +23,7 @@ from newswire.pipeline.analysis.hardware import every_core, instruction_set
 from newswire.pipeline.analysis.results import ModelError
 from newswire.pipeline.freed import give_back
 
-MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-5"
+MODEL_FOLDER = Path(__file__).resolve().parents[2] / "models" / "news-encoder-6"
 _GRAPHS = ("model.onnx", "embedder.onnx")
 FILES = (*_GRAPHS, "tokenizer.json", "tokenizer_config.json", "config.json")
 _GIVEN = ("tag_logits", "topic_logits", "states")

@@ -65,7 +65,8 @@ def every_core() -> Iterator[None]:
     """Let this thread run on every core that it may have while the block lasts, then on those of before.
 
     ONNX Runtime 1.32 that is imported where one core is all that it sees takes slower integer kernels on a processor
-    with AMX, for as long as it lives (`python -m bench.encoder` keeps to one core: 0.55 of spaCy without, 0.72 with).
+    with AMX, for as long as it lives (`python -m bench.encoder` keeps to one core: with news-encoder-5 it gave 0.55 of
+    spaCy's speed without this, 0.72 with it).
     """
     if not hasattr(os, "sched_setaffinity"):
         yield

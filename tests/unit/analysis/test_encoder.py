@@ -59,7 +59,7 @@ def test_a_model_of_another_kind_is_refused(copied: Path, name: str) -> None:
 
 def test_the_name_says_model_instruction_set_and_decoder(analyzer: Analyzer) -> None:
     model, precision, instructions, decoder = analyzer.name.split(" ")
-    assert (model, precision, decoder) == ("news-encoder-5", "int8", DECODER)
+    assert (model, precision, decoder) == ("news-encoder-6", "int8", DECODER)
     assert instructions
 
 
