@@ -41,8 +41,8 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure's mean and standard deviation over parts of the reports, both 0 to 1."""
+class Sampled:
+    """The mean and standard deviation of a figure over parts of the reports that are drawn by chance, both 0 to 1."""
 
     mean: float
     deviation: float
@@ -87,11 +87,11 @@ def average_linkage(cosines: Doubles, clusters: int) -> list[int]:
     return owners
 
 
-def event_f1(reports: Sequence[Report]) -> Figure:
+def event_f1(reports: Sequence[Report]) -> Sampled:
     """`clustered_f1` over parts of the reports that are drawn by chance, the same ones each time."""
     draw = random.Random(len(reports))
     found = [clustered_f1(draw.sample(reports, round(_SHARE * len(reports)))) for _ in range(_PARTS)]
-    return Figure(float(np.mean(found)), float(np.std(found)))
+    return Sampled(float(np.mean(found)), float(np.std(found)))
 
 
 def clustered_f1(reports: Sequence[Report]) -> float:

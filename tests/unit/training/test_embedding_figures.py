@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from training.embedding_figures import (
-    Figure,
     Report,
+    Sampled,
     agreement,
     average_linkage,
     clustered_f1,
@@ -69,7 +69,7 @@ def test_events_that_are_told_apart_give_one_and_a_confusion_less() -> None:
 
 
 def test_the_figure_is_the_mean_over_parts_and_the_same_each_time() -> None:
-    assert event_f1(REPORTS) == Figure(1.0, 0.0)
+    assert event_f1(REPORTS) == Sampled(1.0, 0.0)
     confused = [REPORTS[0], REPORTS[2], report("b", "quake", 0.0, 1.0, 0.0), REPORTS[3]]
     parts = [clustered_f1(confused[:left] + confused[left + 1 :]) for left in range(4)]
     found = event_f1(confused)
