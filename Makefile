@@ -26,7 +26,7 @@ test: $(READY)
 
 # What needs torch, which the service does without: models of Hugging Face, and how the encoder is made.
 test-torch: .venv-train/.ready
-	.venv-train/bin/mypy training tests/unit/training/test_making.py tests/unit/training/test_spread.py tests/unit/training/test_narrow.py tests/unit/training/test_dequantise.py
+	.venv-train/bin/mypy training tests/unit/training/test_making.py tests/unit/training/test_spread.py tests/unit/training/test_narrow.py tests/unit/training/test_precision.py
 	.venv-train/bin/python -m pytest -m torch tests/unit/analysis tests/unit/training
 
 # Faults strike the running service at random, for MINUTES (40); SEED repeats a run.
@@ -68,10 +68,9 @@ eval: $(READY)
 	@touch $@
 
 # The encoder made from DATA in OUT (its log is OUT/training.log); a stopped run goes on from its last checkpoint.
-# UNRESTRICTED=1 leaves out the sets for research or non-commercial use only; NARROW="768 8" makes narrower layers of it;
-# BEGIN=FOLDER begins with the weights of a model folder.
+# UNRESTRICTED=1 leaves out the sets for research or non-commercial use only.
 train: .venv-train/.ready
-	.venv-train/bin/python -m training.make --data $(DATA) --out $(OUT) $(if $(UNRESTRICTED),--unrestricted) $(if $(NARROW),--narrow $(NARROW)) $(if $(BEGIN),--begin $(BEGIN))
+	.venv-train/bin/python -m training.make --data $(DATA) --out $(OUT) $(if $(UNRESTRICTED),--unrestricted)
 
 format: $(READY)
 	$(BIN)/ruff format .

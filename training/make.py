@@ -3,10 +3,7 @@
 FOLDER of the data holds the archives (ner, topics, topics-iptc, replay-rssarch) and iptc/; the other one receives the
 work files and, in news-encoder-6/, the finished model. Steps whose work file exists are not done again.
 
-With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`). With
-`--narrow UNITS HEADS` the trunk's layers are made narrower after its training (`training/narrow.py`): less time a
-window, and somewhat less accurate. With `--begin MODEL` trunk and embedder begin with a model folder's int8 weights
-(`training/dequantise.py`): the trunk is trained on only where it is to be narrower, the embedder in its last round.
+With `--unrestricted` the sets are left out whose terms allow research or non-commercial use only (`UNRESTRICTED`).
 """
 
 import argparse
@@ -27,12 +24,12 @@ from training.archives import unpack
 from training.batches import Batcher, Limits, TagBatch, TextBatch
 from training.blend import write_blend
 from training.concepts import TAXONOMY, write_concepts
-from training.dequantise import write_work_files
 from training.embedder import ROUNDS, EmbedderRecipe, build_text_batches, texts_of_documents, train_embedder
 from training.memory import keep_freed
-from training.model import Embedder, NewsEncoder, Teacher, part_of
-from training.narrow import NarrowRecipe, layers_of, narrow, resize, rounds_of
+from training.model import Embedder, NewsEncoder, Teacher
+from training.narrow import load
 from training.optimise import Checkpoint
+from training.precision import this_kind
 from training.spread import openings, spread
 from training.synthetic import war_reports
 from training.teacher import TeacherWeights, load_teacher, tokenizer_file
@@ -115,39 +112,16 @@ def make_checkpoint(data: Path, out: Path, recipe: Recipe) -> None:
         kind.__name__: sum(b.ids.numel() for b in batches if isinstance(b, kind)) for kind in (TagBatch, TextBatch)
     }
     log.info("%d batches, sub-tokens %s", len(batches), tokens)
-    teacher = Teacher(weights)
+    teacher = Teacher(weights, this_kind())
     centre_teacher(teacher, [batch for batch in batches if isinstance(batch, TextBatch)][:40])
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers)
-    checkpoint = Checkpoint(out / "checkpoint.pt")
-    train(model, teacher, batches, recipe, checkpoint, checkpoint.resume(model))
+    train(model, teacher, batches, recipe, Checkpoint(out / "checkpoint.pt"))
 
 
-def narrow_checkpoint(out: Path, number: int) -> Checkpoint:
-    """Where the narrower trunk's weights are kept after round `number`, from 1."""
-    return Checkpoint(out / f"narrow-{number}.pt")
-
-
-def make_narrow(data: Path, out: Path, recipe: Recipe, rounds: Sequence[NarrowRecipe]) -> None:
-    """Make the trunk of out/checkpoint.pt narrower, and train it on; each round's weights go to a file of their own."""
-    folder = out / "data"
-    torch.manual_seed(recipe.seed + 1)
-    weights = load_teacher()
-    tokenizer = trim_vocabulary(folder, out, weights, recipe)
-    model, wide = (load_encoder(out, weights, recipe).eval() for _ in range(2))
-    for number, current in enumerate(rounds, 1):
-        batches = build_batches(data, folder, tokenizer, current.part_of(recipe, number))
-        tokens = sum(batch.ids.numel() for batch in batches)
-        log.info("%d batches for round %d of the narrower trunk, %d sub-tokens", len(batches), number, tokens)
-        narrow(model, wide, batches, current, narrow_checkpoint(out, number))
-
-
-def load_encoder(out: Path, weights: TeacherWeights, recipe: Recipe, narrowed: int = 0) -> NewsEncoder:
-    """The encoder of out/checkpoint.pt, or that of the round `narrowed` of its narrowing; as wide as it is."""
-    checkpoint = narrow_checkpoint(out, narrowed) if narrowed else Checkpoint(out / "checkpoint.pt")
-    saved = torch.load(checkpoint.path)["model"]
+def load_encoder(out: Path, weights: TeacherWeights, recipe: Recipe) -> NewsEncoder:
+    """The encoder of out/checkpoint.pt."""
     model = NewsEncoder(weights, len(topics.TOPICS), recipe.layers, dropout=0.0)
-    resize(layers_of(model.trunk), [part_of(saved, f"trunk.layers.{number}.") for number in range(recipe.layers)])
-    checkpoint.load(model)
+    load(model, Checkpoint(out / "checkpoint.pt"))
     return model
 
 
@@ -156,9 +130,7 @@ def embedder_checkpoint(out: Path, number: int) -> Checkpoint:
     return Checkpoint(out / f"embedder-{number}.pt")
 
 
-def make_embedder(
-    data: Path, out: Path, recipe: Recipe, narrowings: Sequence[NarrowRecipe], rounds: Sequence[EmbedderRecipe]
-) -> None:
+def make_embedder(data: Path, out: Path, recipe: Recipe, rounds: Sequence[EmbedderRecipe]) -> None:
     """Train the embedder above the trunk that `load_encoder` loads; each round's weights go to a file of their own."""
     folder = out / "data"
     torch.manual_seed(recipe.seed)
@@ -169,24 +141,22 @@ def make_embedder(
     texts += topics.read_taxonomy(data / TAXONOMY)
     for found in read_documents(folder, recipe).values():
         texts += texts_of_documents(found)
-    model, embedder = load_encoder(out, weights, recipe, len(narrowings)), Embedder(weights, rounds[0].layers)
+    model, embedder = load_encoder(out, weights, recipe), Embedder(weights, rounds[0].layers)
     for number, current in enumerate(rounds, 1):
         batches = build_text_batches(Batcher(tokenizer, Limits(), recipe.seed + number - 1), texts, current)
         tokens = sum(batch.ids.numel() for batch in batches)
         log.info("%d batches for round %d of the embedder, %d sub-tokens", len(batches), number, tokens)
-        teacher = Teacher(weights)
+        teacher = Teacher(weights, this_kind())
         centre_teacher(teacher, batches[:200])
         checkpoint = embedder_checkpoint(out, number)
         train_embedder(embedder, model, teacher, batches, frame, current, checkpoint, checkpoint.resume(embedder))
 
 
-def finish(
-    data: Path, out: Path, recipe: Recipe, narrowings: Sequence[NarrowRecipe], rounds: Sequence[EmbedderRecipe]
-) -> Path:
+def finish(data: Path, out: Path, recipe: Recipe, rounds: Sequence[EmbedderRecipe]) -> Path:
     """From the checkpoints to the finished model folder: calibrated, thresholds chosen, through the shipped path."""
     weights = load_teacher()
     trim_vocabulary(out / "data", out, weights, recipe)
-    model, embedder = load_encoder(out, weights, recipe, len(narrowings)), Embedder(weights, rounds[0].layers)
+    model, embedder = load_encoder(out, weights, recipe), Embedder(weights, rounds[0].layers)
     embedder_checkpoint(out, len(rounds)).load(embedder)
     folder = out / export.NAME
     folder.mkdir(exist_ok=True)
@@ -220,28 +190,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for work files and the finished model")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--unrestricted", action="store_true", help="without sets for research or non-commercial use")
-    widths = ("UNITS", "HEADS")
-    parser.add_argument("--narrow", type=int, nargs=2, metavar=widths, help="what is left of a layer of the trunk")
-    parser.add_argument("--begin", type=Path, help="model folder whose weights to begin with")
     arguments = parser.parse_args()
-    narrowings = rounds_of(*arguments.narrow) if arguments.narrow else ()
     keep_freed()
     torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     kept: list[logging.Handler] = [logging.StreamHandler(), logging.FileHandler(arguments.out / "training.log")]
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=kept)
     recipe = UNRESTRICTED if arguments.unrestricted else Recipe()
-    rounds: Sequence[EmbedderRecipe] = ROUNDS
-    if arguments.begin:
-        unpack(arguments.data, arguments.out)
-        write_work_files(arguments.begin, arguments.out)
-        rounds = ROUNDS[-1:]
-    else:
-        make_checkpoint(arguments.data, arguments.out, recipe)
-    if narrowings:
-        make_narrow(arguments.data, arguments.out, recipe, narrowings)
-    make_embedder(arguments.data, arguments.out, recipe, narrowings, rounds)
-    folder = finish(arguments.data, arguments.out, recipe, narrowings, rounds)
+    make_checkpoint(arguments.data, arguments.out, recipe)
+    make_embedder(arguments.data, arguments.out, recipe, ROUNDS)
+    folder = finish(arguments.data, arguments.out, recipe, ROUNDS)
     evaluate.report(arguments.data, folder, arguments.out / "data", [])
 
 

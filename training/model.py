@@ -222,7 +222,7 @@ class Teacher(nn.Module):
     float32 under autocast (`python -m training.step_figures`).
     """
 
-    def __init__(self, weights: TeacherWeights, kind: torch.dtype = torch.bfloat16) -> None:
+    def __init__(self, weights: TeacherWeights, kind: torch.dtype) -> None:
         super().__init__()
         self.trunk = Trunk(weights, weights.layers, 0.0).to(kind)
         self.register_buffer("centre", torch.zeros(weights.width))

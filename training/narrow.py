@@ -1,61 +1,21 @@
-"""Narrower layers: heads and hidden units that add little are cut out of a trained trunk, and the rest learns on.
+"""Narrower layers: heads and hidden units that add little are cut out of a trunk in training.
 
 Two thirds of the trunk's products with weights are its feed-forward layers, and a unit of theirs that is hardly ever
 active costs as much as any other. A unit's importance is the mean square of what it gives times the squared length of
 its outgoing weights: the energy of what it adds (He et al. 2014, "Reshaping deep network for fast decoding"). That of a
 head is the variance of what it adds, because one that looks at <s> when it finds nothing (Clark et al. 2019, "What does
-BERT look at?") adds much, and always the same. What is left learns the entities' labels again, and for all else from
-the trunk as it was: its states after each layer (Jiao et al. 2020, "TinyBERT"), and its topics (Hinton et al. 2015).
+BERT look at?") adds much, and always the same.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from torch import nn
 
 from training.batches import TagBatch, TextBatch
-from training.model import Layer, NewsEncoder, Trunk, mean_pool
-from training.optimise import Checkpoint, Schedule, optimise
-from training.train import TAGGED_SETS, TEXT_SETS, Recipe, tag_loss
-
-_LOOKED_AT = 60
-
-
-@dataclass(frozen=True)
-class NarrowRecipe:
-    """What a round is made of: what is left of a layer, hidden units and heads; the share of the first training's
-    budgets that it has; rates and weights of the losses beside the tagging cross-entropy.
-    """
-
-    feed: int
-    heads: int
-    share: float = 0.3
-    encoder_rate: float = 2e-4
-    head_rate: float = 4e-4
-    decay: float = 0.01
-    warm_up: float = 0.05
-    state_weight: float = 1.0
-    topic_weight: float = 0.3
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for widths that leave a layer nothing."""
-        if min(self.feed, self.heads) < 1:
-            raise ValueError(f"a layer keeps at least one hidden unit and one head, not {self.feed} and {self.heads}")
-
-    def part_of(self, first: Recipe, number: int) -> Recipe:
-        """The budgets of round `number`, and a seed of its own."""
-        return replace(
-            first,
-            seed=first.seed + number,
-            **{name: round(getattr(first, name) * self.share) for name in (*TAGGED_SETS, *TEXT_SETS)},
-        )
-
-
-def rounds_of(feed: int, heads: int) -> tuple[NarrowRecipe, ...]:
-    """One after the other: the second one goes on with the weights of the first, on other windows of the texts."""
-    return NarrowRecipe(feed, heads), NarrowRecipe(feed, heads, share=0.15, encoder_rate=1e-4, head_rate=2e-4)
+from training.model import Layer, NewsEncoder, Trunk, part_of
+from training.optimise import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -165,52 +125,26 @@ def _highest(values: torch.Tensor, most: int) -> torch.Tensor:
     return values.topk(min(most, len(values))).indices.sort().values
 
 
-def narrow(
-    model: NewsEncoder,
-    wide: NewsEncoder,
-    batches: Sequence[TagBatch | TextBatch],
-    recipe: NarrowRecipe,
-    checkpoint: Checkpoint,
-) -> None:
-    """Cut the trunk of `model` to the recipe's widths by its first batches, where it is wider, and train it over all of
-    them, in place; it learns from `wide`.
+def narrow(trunk: Trunk, batches: Sequence[TagBatch | TextBatch], feed: int, heads: int) -> None:
+    """Leave each layer of a trunk its most important hidden units and heads over some batches, in place."""
+    trunk.eval()
+    cut(layers_of(trunk), most_important(importance(trunk, batches), feed, heads))
 
-    A run that was broken off goes on at its checkpoint, with the same batches.
+
+def resume(model: NewsEncoder, checkpoint: Checkpoint) -> int:
+    """As `load` where the file exists; 0 without a file, which is where a run begins."""
+    return load(model, checkpoint) if checkpoint.path.is_file() else 0
+
+
+def load(model: NewsEncoder, checkpoint: Checkpoint) -> int:
+    """Load an encoder's weights, its layers made as narrow as those are; returns the step.
+
+    Raises FileNotFoundError where nothing was trained.
     """
-    found = importance(model.trunk, batches[:_LOOKED_AT])
-    cut(layers_of(model.trunk), most_important(found, recipe.feed, recipe.heads))
-    done = checkpoint.resume(model)
-
-    def step_loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
-        batch = batches[step]
-        with torch.no_grad():
-            wanted = list(wide.trunk.every_layer(wide.trunk.look_up(batch.ids), batch.mask))
-        found = list(model.trunk.every_layer(model.trunk.look_up(batch.ids), batch.mask))
-        each = [state_distance(mine, its, batch.mask) for mine, its in zip(found, wanted, strict=True)]
-        distance = recipe.state_weight * torch.stack(each).mean()
-        if isinstance(batch, TagBatch):
-            loss = tag_loss(model, found[-1], batch)
-            return loss + distance, {"tag": loss.item(), "last of tagged": each[-1].item()}
-        with torch.no_grad():
-            chances = wide.topic(mean_pool(wanted[-1], batch.mask)).float().sigmoid()
-        logits = model.topic(mean_pool(found[-1], batch.mask)).float()
-        loss = F.binary_cross_entropy_with_logits(logits, chances, reduction="none").sum(1).mean()
-        return recipe.topic_weight * loss + distance, {"topic": loss.item(), "last of texts": each[-1].item()}
-
-    own = [parameter for name, parameter in model.named_parameters() if not name.startswith("trunk.")]
-    groups = [
-        {"params": list(model.trunk.parameters()), "lr": recipe.encoder_rate},
-        {"params": own, "lr": recipe.head_rate},
-    ]
-    optimise(model, groups, step_loss, Schedule(len(batches), recipe.warm_up, recipe.decay, done), checkpoint)
-
-
-def state_distance(states: torch.Tensor, wanted: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Mean over the sub-tokens of the squared difference of their states (batch, length, width), in parts of the
-    wanted state's square: <s>, whose state is several times as long as any other, counts like any other.
-    """
-    difference = (states.float() - wanted.float()).square().sum(-1) / wanted.float().square().sum(-1)
-    return (difference * mask).sum() / mask.sum()
+    saved = torch.load(checkpoint.path)["model"]
+    layers = layers_of(model.trunk)
+    resize(layers, [part_of(saved, f"trunk.layers.{number}.") for number in range(len(layers))])
+    return checkpoint.load(model)
 
 
 def layers_of(trunk: Trunk) -> list[Layer]:

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.precision import mixed
+
 log = logging.getLogger("training")
 
 StepLoss = Callable[[int], tuple[torch.Tensor, dict[str, float]]]
@@ -21,12 +23,15 @@ _SMOOTH = 0.02
 
 @dataclass(frozen=True)
 class Schedule:
-    """`steps` in all, of which `done` are behind; the rate rises over the part `warm_up` of them, then falls to 0."""
+    """`steps` in all, of which `done` are behind; the rate rises over the part `warm_up` of them, then falls to 0.
+    A run ends at step `end`, where that is not the last one.
+    """
 
     steps: int
     warm_up: float
     weight_decay: float
     done: int = 0
+    end: int | None = None
 
     def rate(self, step: int) -> float:
         """What a rate is multiplied with, `step` steps after those that were done before this run."""
@@ -69,8 +74,9 @@ def optimise(
     rates = torch.optim.lr_scheduler.LambdaLR(optimiser, schedule.rate)
     module.train()
     began, means = time.monotonic(), dict[str, float]()
-    for step in range(schedule.done, schedule.steps):
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+    end = schedule.steps if schedule.end is None else schedule.end
+    for step in range(schedule.done, end):
+        with mixed():
             loss, parts = step_loss(step)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
@@ -82,6 +88,6 @@ def optimise(
         if (step + 1) % _LOG_EVERY == 0:
             seconds = time.monotonic() - began
             log.info("step %d of %d, %.0f s, %s", step + 1, schedule.steps, seconds, json.dumps(means))
-        if (step + 1) % _SAVE_EVERY == 0 or step + 1 == schedule.steps:
+        if (step + 1) % _SAVE_EVERY == 0 or step + 1 == end:
             checkpoint.save(module, step + 1)
     module.eval()

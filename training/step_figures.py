@@ -1,8 +1,9 @@
-"""What a training step costs: `python -m training.step_figures [--steps N]`, and what two of its choices save.
+"""What a training step costs: `python -m training.step_figures [--steps N]`, and what its choices save.
 
 The steps are those of `training/train.py` on made-up sub-tokens, a batch of 16 windows of 126. Memory that is kept
-(`training/memory.py`) and memory that is given back take turns, each in a process of its own, as does the teacher in
-bfloat16 with itself in float32 under autocast, in one.
+(`training/memory.py`) and memory that is given back take turns, each in a process of its own. So do products in
+bfloat16 and in float32 (`training/precision.py`), in one, and, where the processor multiplies bfloat16, the teacher in
+it and in float32 under autocast.
 """
 
 import argparse
@@ -19,12 +20,15 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 from training.batches import TagBatch, TextBatch
 from training.memory import keep_freed
 from training.model import TAGS, NewsEncoder, Teacher
+from training.precision import mixed, this_kind
 from training.teacher import load_teacher
 from training.topic_data import TOPICS
 from training.train import Recipe, tag_loss, text_loss
 
 _ROWS, _LENGTH, _PIECES = 16, 126, 90_000
 _TURNS = 3
+_SHORT, _EXACT = "a product in bfloat16", "a product in float32"
+_TEACHER, _AUTOCAST = "the teacher in bfloat16", "the teacher under autocast"
 
 
 def seconds(call: Callable[[], object], steps: int) -> float:
@@ -42,7 +46,8 @@ def measure(steps: int) -> dict[str, float]:
     torch.manual_seed(1)
     weights, recipe = load_teacher(), Recipe()
     model = NewsEncoder(weights, len(TOPICS), recipe.layers).train()
-    teacher, plain = Teacher(weights), Teacher(weights, torch.float32)
+    kind = this_kind()
+    teacher, plain = Teacher(weights, kind), Teacher(weights, torch.float32)
     ids = torch.randint(5, _PIECES, (_ROWS, _LENGTH))
     mask = torch.ones_like(ids)
     tagged = TagBatch(ids, mask, torch.randint(0, len(TAGS), ids.shape))
@@ -51,15 +56,17 @@ def measure(steps: int) -> dict[str, float]:
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
 
     def learn(loss_of: Callable[[], torch.Tensor]) -> None:
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with mixed():
             loss = loss_of()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
 
-    def pooled_by_autocast() -> torch.Tensor:
-        return plain.trunk(texts.teacher_ids, texts.teacher_mask)  # type: ignore[no-any-return]
+    def product(of: torch.dtype) -> Callable[[], torch.Tensor]:
+        states, to = torch.randn(_ROWS * _LENGTH, weights.width), torch.randn(weights.width, weights.feed)
+        states, to = states.to(of), to.to(of)
+        return lambda: states @ to
 
     found = {
         "a step of entities": seconds(lambda: learn(lambda: tag_loss(model, model.trunk(ids, mask), tagged)), steps),
@@ -67,9 +74,11 @@ def measure(steps: int) -> dict[str, float]:
             lambda: learn(lambda: text_loss(model, teacher, texts, recipe)[0]), steps
         ),
     }
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-        found["the teacher in bfloat16"] = seconds(lambda: teacher(texts.teacher_ids, texts.teacher_mask), steps)
-        found["the teacher under autocast"] = seconds(pooled_by_autocast, steps)
+    with torch.no_grad(), mixed():
+        found[_SHORT], found[_EXACT] = seconds(product(torch.bfloat16), steps), seconds(product(torch.float32), steps)
+        if kind is torch.bfloat16:
+            found[_TEACHER] = seconds(lambda: teacher(texts.teacher_ids, texts.teacher_mask), steps)
+            found[_AUTOCAST] = seconds(lambda: plain.trunk(texts.teacher_ids, texts.teacher_mask), steps)
     return found
 
 
@@ -100,8 +109,10 @@ def main() -> None:
     for name in runs["kept"][0]:
         back, kept = (statistics.median(run[name] for run in runs[memory]) for memory in ("given back", "kept"))
         print(f"{name}: {1000 * back:.0f} ms, {1000 * kept:.0f} ms with memory kept, {kept / back:.2f} of it")
-    ratios = [run["the teacher in bfloat16"] / run["the teacher under autocast"] for run in runs["kept"]]
-    print(f"the teacher in bfloat16 takes {statistics.median(ratios):.2f} of its time under autocast")
+    for one, other in ((_SHORT, _EXACT), (_TEACHER, _AUTOCAST)):
+        if one in runs["kept"][0]:
+            ratio = statistics.median(run[one] / run[other] for run in runs["kept"])
+            print(f"{one} takes {ratio:.2f} of the time of {other}")
 
 
 if __name__ == "__main__":

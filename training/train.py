@@ -1,5 +1,10 @@
-"""The training of the trunk with its heads: single-task batches in a seeded order, a loss for each task."""
+"""The training of the trunk with its heads: single-task batches in a seeded order, a loss for each task.
 
+Its layers are as wide as the teacher's for the first steps, then cut (`training/narrow.py`): what a layer uses least
+shows after a while, and what is left has most of the steps to learn without it.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -7,21 +12,29 @@ import torch.nn.functional as F  # noqa: N812 - the name everybody knows it by
 
 from training.batches import IGNORED, TagBatch, TextBatch
 from training.model import TAGS, NewsEncoder, Teacher
+from training.narrow import narrow, resume
 from training.optimise import Checkpoint, Schedule, optimise
+from training.precision import mixed
 
+LOOKED_AT = 60
 TAGGED_SETS = ("conll", "ner_uk", "factrueval", "wikineural", "slavner", "wnut", "synthetic")
 TEXT_SETS = ("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is made of; the budgets are sub-tokens of each set, 0 leaves a set out."""
+    """What a run is made of; `whole` is the part of its steps before the layers are cut to `feed` hidden units and
+    `heads` heads; the budgets are sub-tokens of each set, 0 leaves a set out.
+    """
 
     seed: int = 20251009
     vocabulary: int = 96_000
     window: int = 128
     stride: int = 116
     layers: int = 6
+    whole: float = 0.2
+    feed: int = 768
+    heads: int = 8
     encoder_rate: float = 2e-4
     head_rate: float = 1e-3
     decay: float = 0.01
@@ -43,6 +56,13 @@ class Recipe:
     replay: int = 1_000_000
     slavic: int = 600_000
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for widths that leave a layer nothing, and for a part that is none."""
+        if min(self.feed, self.heads) < 1:
+            raise ValueError(f"a layer keeps at least one hidden unit and one head, not {self.feed} and {self.heads}")
+        if not 0.0 <= self.whole <= 1.0:
+            raise ValueError(f"`whole` is a part of the steps, from 0 to 1, not {self.whole}")
+
 
 # Without the sets for research or non-commercial use only: more passes over the one English entity set that is left.
 UNRESTRICTED = Recipe(conll=0, ner_uk=0, wikineural=0, bbc=0, wnut=900_000)
@@ -50,7 +70,7 @@ UNRESTRICTED = Recipe(conll=0, ner_uk=0, wikineural=0, bbc=0, wnut=900_000)
 
 def centre_teacher(teacher: Teacher, batches: list[TextBatch]) -> None:
     """Set the teacher's centre to its mean embedding over some batches."""
-    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.no_grad(), mixed():
         rows = torch.cat([teacher.pooled(batch.teacher_ids, batch.teacher_mask) for batch in batches])
     teacher.centre = rows.mean(0)
 
@@ -78,12 +98,14 @@ def text_loss(
 def train(
     model: NewsEncoder,
     teacher: Teacher,
-    batches: list[TagBatch | TextBatch],
+    batches: Sequence[TagBatch | TextBatch],
     recipe: Recipe,
     checkpoint: Checkpoint,
-    done: int = 0,
 ) -> None:
-    """Train `model` in place over `batches` in their order, from step `done` on."""
+    """Train `model` in place over `batches` in their order, and cut its layers on the way.
+
+    A run that was broken off goes on at its checkpoint, with the same batches.
+    """
 
     def step_loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
         batch = batches[step]
@@ -92,9 +114,18 @@ def train(
         loss = tag_loss(model, model.trunk(batch.ids, batch.mask), batch)
         return loss, {"tag": loss.item()}
 
-    heads = [p for name, p in model.named_parameters() if not name.startswith("trunk.")]
-    groups = [
-        {"params": list(model.trunk.parameters()), "lr": recipe.encoder_rate},
-        {"params": heads, "lr": recipe.head_rate},
-    ]
-    optimise(model, groups, step_loss, Schedule(len(batches), recipe.warm_up, recipe.decay, done), checkpoint)
+    def train_on(done: int, end: int) -> None:
+        heads = [p for name, p in model.named_parameters() if not name.startswith("trunk.")]
+        groups = [
+            {"params": list(model.trunk.parameters()), "lr": recipe.encoder_rate},
+            {"params": heads, "lr": recipe.head_rate},
+        ]
+        schedule = Schedule(len(batches), recipe.warm_up, recipe.decay, done, end)
+        optimise(model, groups, step_loss, schedule, checkpoint)
+
+    done, whole = resume(model, checkpoint), round(len(batches) * recipe.whole)
+    if done < whole:
+        train_on(done, whole)
+    if done <= whole:
+        narrow(model.trunk, batches[:LOOKED_AT], recipe.feed, recipe.heads)
+    train_on(max(done, whole), len(batches))

@@ -38,10 +38,11 @@ def _linux_flags(text: str) -> frozenset[str]:
 
 
 def _mac_flags() -> frozenset[str]:
-    """On a Mac the features come one by one; only those that matter here are asked for."""
+    """On a Mac the features come one by one; only those that matter to products are asked for."""
     asked = {
         "hw.optional.arm.FEAT_I8MM": "i8mm",
         "hw.optional.arm.FEAT_DotProd": "asimddp",
+        "hw.optional.arm.FEAT_BF16": "bf16",
         "hw.optional.avx2_0": "avx2",
     }
     found = set()
@@ -52,12 +53,18 @@ def _mac_flags() -> frozenset[str]:
     return frozenset(found)
 
 
+def feature_flags() -> frozenset[str]:
+    """This machine's processor features, as Linux names them; those that matter on a Mac, none on other systems."""
+    if platform.system() == "Darwin":
+        return _mac_flags()
+    if not _CPUINFO.is_file():
+        return frozenset()
+    return _linux_flags(_CPUINFO.read_text(encoding="utf-8", errors="replace"))
+
+
 def instruction_set() -> str:
     """Name of this machine's instruction set, such as "avx512_vnni", "avx2" or "arm64_dotprod"."""
-    if platform.system() == "Darwin":
-        return choose(platform.machine(), _mac_flags())
-    flags = _linux_flags(_CPUINFO.read_text(encoding="utf-8", errors="replace")) if _CPUINFO.is_file() else frozenset()
-    return choose(platform.machine(), flags)
+    return choose(platform.machine(), feature_flags())
 
 
 @contextlib.contextmanager

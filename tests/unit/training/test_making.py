@@ -90,12 +90,12 @@ def test_what_is_trained_is_found_by_the_shipped_code(tmp_path: Path) -> None:
     topics = batcher.texts(texts(), 30_000, join=False, windows=1)
     assert sum(batch.ids.numel() for batch in tagging) >= 30_000
     assert all(batch.ids.shape == batch.mask.shape == batch.labels.shape for batch in tagging)
-    teacher = Teacher(made)
+    teacher = Teacher(made, torch.float32)
     centre_teacher(teacher, topics[:5])
     model = NewsEncoder(made, len(TOPICS), LAYERS)
     batches: list[TagBatch | TextBatch] = [*tagging, *topics]
     batcher.shuffle(batches)
-    recipe = Recipe(encoder_rate=3e-3, head_rate=1e-2)
+    recipe = Recipe(encoder_rate=3e-3, head_rate=1e-2, feed=WIDTH, heads=1)
     train(model, teacher, batches, recipe, Checkpoint(tmp_path / "checkpoint.pt"))
     saved = torch.load(tmp_path / "checkpoint.pt")
     assert saved["step"] == len(batches)
@@ -144,7 +144,8 @@ def test_the_embedder_learns_the_teachers_embeddings_and_is_exported(tmp_path: P
     recipe = EmbedderRecipe(layers=(0, 1), rate=3e-3, passes=2, share=0.5, iptc=12_000, tagged=12_000)
     items = texts_of_documents(documents()) + [replace(text, id=f"iptc-{text.id}") for text in texts()]
     batches = build_text_batches(Batcher(tokenizer, Limits(48, 512, 16), 5), items, recipe)
-    teacher, model, embedder = Teacher(made), NewsEncoder(made, len(TOPICS), 1), Embedder(made, recipe.layers)
+    teacher, model = Teacher(made, torch.float32), NewsEncoder(made, len(TOPICS), 1)
+    embedder = Embedder(made, recipe.layers)
     centre_teacher(teacher, batches[:40])
     trunk = {name: value.clone() for name, value in model.state_dict().items()}
 
@@ -223,7 +224,7 @@ def test_a_teacher_of_fewer_digits_says_the_same() -> None:
     made = weights()
     ids = torch.randint(5, 5000, (8, 20))
     mask = (torch.arange(20) < torch.arange(13, 21)[:, None]).long()
-    plain, short = Teacher(made, torch.float32), Teacher(made)
+    plain, short = Teacher(made, torch.float32), Teacher(made, torch.bfloat16)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         exact, near = plain(ids, mask), short(ids, mask)
     assert exact.dtype == near.dtype == torch.float32
@@ -275,7 +276,8 @@ def test_a_stopped_training_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     batches: list[TagBatch | TextBatch] = [*batcher.tagging(documents(), 5_000, Names(documents()))]
     model, checkpoint = NewsEncoder(made, len(TOPICS), LAYERS), Checkpoint(tmp_path / "checkpoint.pt")
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    train(model, Teacher(made), batches, Recipe(), checkpoint, done=len(batches) - 1)
+    checkpoint.save(model, len(batches) - 1)
+    train(model, Teacher(made, torch.float32), batches, Recipe(), checkpoint)
     saved = torch.load(tmp_path / "checkpoint.pt")
     assert saved["step"] == checkpoint.load(model) == len(batches)
     moved = {name for name, value in saved["model"].items() if not torch.equal(value, before[name])}

@@ -1,5 +1,6 @@
-"""Narrower layers: what adds nothing goes first, and what is left learns what the wide trunk said."""
+"""Narrower layers: what adds nothing goes first, and what is left learns on, broken off or not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,19 +70,13 @@ def test_a_head_that_always_says_the_same_is_cut_before_one_that_says_little() -
         assert torch.allclose(trunk(ids, mask), before, atol=1e-4)
 
 
+@pytest.mark.parametrize("given", [{"feed": 0}, {"heads": 0}, {"heads": -1}, {"whole": -0.1}, {"whole": 1.1}])
 @with_torch
-@pytest.mark.parametrize("widths", [(0, 8), (768, 0), (-1, 8)])
-def test_a_layer_of_nothing_is_refused_before_anything_is_trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, widths: tuple[int, int]
-) -> None:
-    from training.make import main
+def test_a_layer_of_nothing_is_refused_and_a_part_that_is_none(given: dict[str, float]) -> None:
+    from training.train import Recipe
 
-    out = tmp_path / "out"
-    given = ["make", "--data", str(tmp_path), "--out", str(out), "--narrow", *map(str, widths)]
-    monkeypatch.setattr("sys.argv", given)
-    with pytest.raises(ValueError, match="at least one hidden unit and one head"):
-        main()
-    assert not out.exists()
+    with pytest.raises(ValueError, match=r"at least one hidden unit and one head|part of the steps"):
+        Recipe(**given)  # type: ignore[arg-type]
 
 
 @with_torch
@@ -105,16 +100,17 @@ def test_padding_says_nothing_of_a_units_importance() -> None:
 
 @with_torch
 @pytest.mark.slow
-def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
-    import copy
-
+def test_a_trunk_is_cut_on_the_way_and_goes_on_from_either_side_of_the_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import torch
     from tokenizers import Tokenizer
 
+    from training import train as training
     from training.batches import Batcher, Limits, TagBatch, TextBatch
-    from training.model import NewsEncoder, Trunk
-    from training.narrow import NarrowRecipe, cut, importance, layers_of, most_important, narrow, state_distance
-    from training.optimise import Checkpoint
+    from training.model import NewsEncoder, Teacher
+    from training.narrow import layers_of, load
+    from training.optimise import Checkpoint, Schedule, optimise
 
     batcher = Batcher(Tokenizer.from_file(str(MODEL_FOLDER / "tokenizer.json")), Limits(48, 512, 16), 5)
     batches: list[TagBatch | TextBatch] = [
@@ -122,29 +118,45 @@ def test_a_narrower_trunk_learns_the_states_of_the_wide_one_and_goes_on_where_it
         *batcher.texts(texts(), 15_000, join=False, windows=1),
     ]
     batcher.shuffle(batches)
-    model = NewsEncoder(weights(), len(TOPICS), LAYERS)
-    wide = copy.deepcopy(model).eval()
-    recipe = NarrowRecipe(WIDTH, HEADS, encoder_rate=3e-3, head_rate=1e-2)
+    recipe = training.Recipe(encoder_rate=3e-3, head_rate=1e-2, whole=0.25, feed=WIDTH, heads=1)
+    cut_at = round(len(batches) * 0.25)
+    ran: list[tuple[int, int | None, int]] = []
 
-    def distance(trunk: Trunk) -> float:
-        with torch.no_grad():
-            rows = [state_distance(trunk(b.ids, b.mask), wide.trunk(b.ids, b.mask), b.mask) for b in batches[:10]]
-        return float(torch.stack(rows).mean())
+    def until(stop: int, checkpoint: Checkpoint) -> NewsEncoder:
+        """A run that is broken off after `stop` steps, its checkpoint written."""
+        model = NewsEncoder(weights(), len(TOPICS), LAYERS)
 
-    only_cut = copy.deepcopy(wide.trunk)
-    cut(
-        layers_of(only_cut),
-        most_important(importance(only_cut, batches), recipe.feed, recipe.heads),
-    )
-    checkpoint = Checkpoint(tmp_path / "narrow.pt")
-    narrow(model, wide, batches, recipe, checkpoint)
-    assert distance(model.trunk) < 0.7 * distance(only_cut)
+        def steps(
+            module: NewsEncoder, groups: object, loss: object, schedule: Schedule, checkpoint: Checkpoint
+        ) -> None:
+            end = min(schedule.end or schedule.steps, stop)
+            ran.append((schedule.done, end, layers_of(module.trunk)[0].heads))
+            if schedule.done < end:
+                optimise(module, groups, loss, replace(schedule, end=end), checkpoint)  # type: ignore[arg-type]
+            if end == stop:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(training, "optimise", steps)
+        with pytest.raises(KeyboardInterrupt):
+            training.train(model, Teacher(weights(), torch.float32), batches, recipe, checkpoint)
+        return model
+
+    checkpoint = Checkpoint(tmp_path / "checkpoint.pt")
+    for stop in (cut_at - 2, cut_at, cut_at + 5, len(batches)):
+        model = until(stop, checkpoint)
+    assert ran == [
+        (0, cut_at - 2, HEADS),
+        (cut_at - 2, cut_at, HEADS),
+        (cut_at, cut_at + 5, 1),
+        (cut_at + 5, len(batches), 1),
+    ]
+    assert [layer.feed_in.out_features for layer in layers_of(model.trunk)] == [WIDTH] * LAYERS
     labelled = next(batch for batch in batches if isinstance(batch, TagBatch))
     with torch.no_grad():
-        logits = model.tag(model.trunk(labelled.ids, labelled.mask))
+        logits = model.eval().tag(model.trunk(labelled.ids, labelled.mask))
     known = labelled.labels != -100
     assert (logits.argmax(-1) == labelled.labels)[known].float().mean() > 0.95
 
     again = NewsEncoder(weights(), len(TOPICS), LAYERS)
-    narrow(again, wide, batches, recipe, checkpoint)  # all steps are done: the checkpoint's weights
+    assert load(again, checkpoint) == len(batches)
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in model.state_dict().items())
