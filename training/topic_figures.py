@@ -1,19 +1,21 @@
 """Topic figures of a model through the shipped path: the best topic, what the thresholds let through, confidence."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from newswire.pipeline.analysis.analyze import Analyzer
 from newswire.pipeline.analysis.results import EMPTY_EMBEDDING
 from training.entity_figures import Counts
+from training.marked_topics import marked, read_marks
 from training.thresholds import listed
 from training.topic_data import TOPICS, TopicText
 
 _BINS = 15
 _PRECISION = 0.95
 _OUTLETS = {"en": "outlets never trained on, English", "de": "outlets never trained on, German"}
+_MARKED = "the same, English, all topics marked by hand"
 
 
 @dataclass(frozen=True)
@@ -100,27 +102,42 @@ def average_precision(found: Sequence[Scored]) -> float:
     return float((shares * right).sum() / right.sum())
 
 
+def counted(found: Sequence[Scored], limits: Mapping[str, float], topics: Sequence[str] = TOPICS) -> Counts:
+    """How many of some topics are given, true, and both, but for those of which a text's source says nothing sure."""
+    counts = Counts()
+    for one in found:
+        true, unsure = listed(one.text)
+        given = one.given(limits) - unsure
+        counts.found += len(given.intersection(topics))
+        counts.expected += len(true.intersection(topics))
+        counts.right += len((given & true).intersection(topics))
+    return counts
+
+
 def print_topics(found: Sequence[Scored], thresholds: Sequence[float]) -> None:
     """Figures by group of texts, then precision and recall of each topic, in per cent."""
     limits = dict(zip(TOPICS, thresholds, strict=True))
     print("topics, held-out texts: best topic is listed (over topics alike, and where it reaches its threshold)")
     for group in sorted({one.group for one in found}):
-        texts = [one for one in found if one.group == group]
-        right = 100 * sum(one.right for one in texts) / len(texts)
-        silent = 100 * sum(not one.given(limits) for one in texts) / len(texts)
-        print(
-            f"  {group}: {len(texts)} texts, {right:.1f} % ({100 * macro(texts):.1f} and "
-            f"{100 * macro(texts, limits):.1f} %), no topic given {silent:.1f} %, calibration error "
-            f"{calibration_error(texts):.3f}, coverage at 95 % precision {coverage(texts):.2f}, average precision of "
-            f"all topics {average_precision(texts):.3f}"
-        )
+        _print_group(group, [one for one in found if one.group == group], limits)
+    marks = read_marks()
+    complete = [replace(one, text=text) for one in found if (text := marked(one.text, marks))]
+    if complete:
+        _print_group(_MARKED, complete, limits)
+        precision, recall, _ = counted(complete, limits).figures()
+        print(f"    of the topics given P {precision:.1f} R {recall:.1f}")
     for topic in TOPICS:
-        counts = Counts()
-        for one in found:
-            true, unsure = listed(one.text)
-            given = one.given(limits) - unsure
-            counts.found += topic in given
-            counts.expected += topic in true
-            counts.right += topic in given & true
+        counts = counted(found, limits, (topic,))
         precision, recall, _ = counts.figures()
         print(f"  {topic}: threshold {limits[topic]:.2f}, P {precision:.1f} R {recall:.1f} of {counts.expected}")
+
+
+def _print_group(group: str, texts: Sequence[Scored], limits: Mapping[str, float]) -> None:
+    right = 100 * sum(one.right for one in texts) / len(texts)
+    silent = 100 * sum(not one.given(limits) for one in texts) / len(texts)
+    print(
+        f"  {group}: {len(texts)} texts, {right:.1f} % ({100 * macro(texts):.1f} and "
+        f"{100 * macro(texts, limits):.1f} %), no topic given {silent:.1f} %, calibration error "
+        f"{calibration_error(texts):.3f}, coverage at 95 % precision {coverage(texts):.2f}, average precision of "
+        f"all topics {average_precision(texts):.3f}"
+    )
