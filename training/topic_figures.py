@@ -15,7 +15,7 @@ from training.topic_data import TOPICS, TopicText
 _BINS = 15
 _PRECISION = 0.95
 _OUTLETS = {"en": "outlets never trained on, English", "de": "outlets never trained on, German"}
-_MARKED = "the same, English, all topics marked by hand"
+_MARKED = "{}, all topics marked by hand"
 
 
 @dataclass(frozen=True)
@@ -121,11 +121,13 @@ def print_topics(found: Sequence[Scored], thresholds: Sequence[float]) -> None:
     for group in sorted({one.group for one in found}):
         _print_group(group, [one for one in found if one.group == group], limits)
     marks = read_marks()
-    complete = [replace(one, text=text) for one in found if (text := marked(one.text, marks))]
-    if complete:
-        _print_group(_MARKED, complete, limits)
-        precision, recall, _ = counted(complete, limits).figures()
-        print(f"    of the topics given P {precision:.1f} R {recall:.1f}")
+    for group in sorted(set(_OUTLETS.values())):
+        own = [one for one in found if one.group == group]
+        complete = [replace(one, text=text) for one in own if (text := marked(one.text, marks))]
+        if complete:
+            _print_group(_MARKED.format(group), complete, limits)
+            precision, recall, _ = counted(complete, limits).figures()
+            print(f"    of the topics given P {precision:.1f} R {recall:.1f}")
     for topic in TOPICS:
         counts = counted(found, limits, (topic,))
         precision, recall, _ = counts.figures()
