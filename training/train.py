@@ -16,7 +16,7 @@ from training.narrow import narrow, resume
 from training.optimise import Checkpoint, Schedule, optimise
 from training.precision import mixed
 
-LOOKED_AT = 60
+_LOOKED_AT = 60
 TAGGED_SETS = ("conll", "ner_uk", "factrueval", "wikineural", "slavner", "wnut", "synthetic")
 TEXT_SETS = ("iptc", "taxonomy", "bbc", "masakha", "sib", "replay", "slavic")
 
@@ -60,8 +60,8 @@ class Recipe:
         """Raises ValueError for widths that leave a layer nothing, and for a part that is none."""
         if min(self.feed, self.heads) < 1:
             raise ValueError(f"a layer keeps at least one hidden unit and one head, not {self.feed} and {self.heads}")
-        if not 0.0 <= self.whole <= 1.0:
-            raise ValueError(f"`whole` is a part of the steps, from 0 to 1, not {self.whole}")
+        if not 0.0 <= self.whole < 1.0:
+            raise ValueError(f"`whole` is a part of the steps, from 0 to below 1, not {self.whole}")
 
 
 # Without the sets for research or non-commercial use only: more passes over the one English entity set that is left.
@@ -127,5 +127,5 @@ def train(
     if done < whole:
         train_on(done, whole)
     if done <= whole:
-        narrow(model.trunk, batches[:LOOKED_AT], recipe.feed, recipe.heads)
+        narrow(model.trunk, batches[:_LOOKED_AT], recipe.feed, recipe.heads)
     train_on(max(done, whole), len(batches))

@@ -70,7 +70,7 @@ def test_a_head_that_always_says_the_same_is_cut_before_one_that_says_little() -
         assert torch.allclose(trunk(ids, mask), before, atol=1e-4)
 
 
-@pytest.mark.parametrize("given", [{"feed": 0}, {"heads": 0}, {"heads": -1}, {"whole": -0.1}, {"whole": 1.1}])
+@pytest.mark.parametrize("given", [{"feed": 0}, {"heads": 0}, {"heads": -1}, {"whole": -0.1}, {"whole": 1.0}])
 @with_torch
 def test_a_layer_of_nothing_is_refused_and_a_part_that_is_none(given: dict[str, float]) -> None:
     from training.train import Recipe
